@@ -1,0 +1,84 @@
+"""RequestSummary: one served call as plain data, on its way from the data plane through the journal to RequestRecord."""
+
+import msgspec
+
+
+class AttemptNote(msgspec.Struct, kw_only=True):
+    """One try at one deployment. Milliseconds count from when the call came in."""
+
+    id: str
+    deployment: str
+    provider: str
+    model: str
+    started_ms: float
+    first_byte_ms: float | None = None
+    duration_ms: float = 0.0
+    status: int = 0
+    outcome: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    upstream_request_id: str = ""
+    cost_nano: int | None = None
+
+
+class LineNote(msgspec.Struct):
+    """One line of a price: how many of what, at what unit price."""
+
+    kind: str
+    count: int
+    unit_pico: int
+    amount_nano: int
+    model: str
+
+
+class RequestSummary(msgspec.Struct, kw_only=True, array_like=True):
+    """Field for field the columns of RequestRecord; `received_at` is epoch seconds. Append new fields at the end: journals outlive releases."""
+
+    id: str
+    received_at: float
+    first_byte_ms: float | None = None
+    duration_ms: float = 0.0
+    gateway_ms: float = 0.0
+    endpoint: str = ""
+    is_stream: bool = False
+    status: int = 0
+    outcome: str = ""
+    error_source: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    organisation_id: str = ""
+    team_id: str = ""
+    team_name: str = ""
+    user_id: str = ""
+    user_name: str = ""
+    key_id: str = ""
+    key_name: str = ""
+    cost_centre: str = ""
+    end_user: str = ""
+    session_id: str = ""
+    agent_id: str = ""
+    tags: list[str] = []
+    client: str = ""
+    client_ip: str = ""
+    route: str = ""
+    provider: str = ""
+    deployment_id: str = ""
+    deployment_name: str = ""
+    served_model: str = ""
+    attempts: list[AttemptNote] = []
+    upstream_request_id: str = ""
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    web_searches: int = 0
+    cost_nano: int | None = None
+    is_unpriced: bool = False
+    is_estimated: bool = False
+    price_lines: list[LineNote] = []
+    tools: list[str] = []
+    stop_reason: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0

@@ -1,0 +1,72 @@
+"""cost(): usage × price → lines that add up. Integers only; each line is rounded once, half up, to a nano-USD."""
+
+from dataclasses import dataclass
+
+from billing.money import line_nano
+from billing.snapshot import PriceBook, Rates
+from billing.usage import Usage
+
+# Anthropic asks a tenth more for inference kept in the US.
+US_ONLY_NUMERATOR, US_ONLY_DENOMINATOR = 11, 10
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine:
+    """`count` units of `kind` at `unit_pico` each; `model` is set where a part was served by another model."""
+
+    kind: str
+    count: int
+    unit_pico: int
+    amount_nano: int
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The sum of its lines. `unpriced` means that nobody told us a price: the amount then says nothing."""
+
+    amount_nano: int
+    lines: tuple[PriceLine, ...]
+    unpriced: bool = False
+    price_version: str = ""
+
+
+UNPRICED = Cost(0, (), unpriced=True)
+
+
+def variant_of(usage: Usage) -> str:
+    if usage.service_tier == "batch":
+        return "batch"
+    return "fast" if usage.speed == "fast" else ""
+
+
+def cost(book: PriceBook, provider: str, model: str, usage: Usage, at: float) -> Cost:
+    """What `usage` costs at the prices of epoch second `at`; any part without a price makes the whole unpriced."""
+    variant = variant_of(usage)
+    price = book.find(provider, model, at, variant)
+    if price is None:
+        return UNPRICED
+    lines: list[PriceLine] = []
+    for part in usage.iterations or (usage,):
+        part_price = price if part.model in {"", model} else book.find(provider, part.model, at, variant)
+        if part_price is None:
+            return UNPRICED
+        _add_lines(lines, part, part_price.rates(part.prompt_tokens), us_only=usage.inference_geo == "us")
+    if usage.web_search_requests and price.web_search:
+        searches = usage.web_search_requests
+        lines.append(PriceLine("web_search", searches, price.web_search, line_nano(searches, price.web_search)))
+    return Cost(sum(line.amount_nano for line in lines), tuple(lines), price_version=price.version)
+
+
+def _add_lines(lines: list[PriceLine], part: Usage, rates: Rates, *, us_only: bool) -> None:
+    for kind, tokens, unit in (
+        ("input", part.input_tokens, rates.input),
+        ("cache_read", part.cache_read_tokens, rates.cache_read),
+        ("cache_write_5m", part.cache_write_5m_tokens, rates.cache_write_5m),
+        ("cache_write_1h", part.cache_write_1h_tokens, rates.cache_write_1h),
+        ("output", part.output_tokens, rates.output),
+    ):
+        if tokens:
+            if us_only:
+                unit = (unit * US_ONLY_NUMERATOR * 2 + US_ONLY_DENOMINATOR) // (2 * US_ONLY_DENOMINATOR)
+            lines.append(PriceLine(kind, tokens, unit, line_nano(tokens, unit), part.model))

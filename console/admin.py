@@ -1,0 +1,190 @@
+"""Admin page of keys. It lives here, not in `keys/`, because a key is issued together with its budget."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from unfold.decorators import action, display
+
+from audit.admin_base import AuditedAdmin, actor_of
+from audit.rows import ChangeRefused
+from audit.trail import Actor
+from billing.money import money
+from console import use_cases
+from console.connecting import Block, blocks, example_model
+from console.key_form import KeyForm, RotateForm
+from keys import actions as verbs
+from keys.models import VirtualKey
+
+STATE_COLOURS = {"active": "success", "blocked": "warning", "expired": "info", "revoked": "danger"}
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("active", _("active")), ("blocked", _("blocked")), ("expired", _("expired")), ("revoked", _("revoked"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:
+        now, live = timezone.now(), queryset.filter(revoked_at=None)
+        chosen = {
+            "active": live.filter(is_blocked=False).exclude(expires_at__lte=now),
+            "blocked": live.filter(is_blocked=True),
+            "expired": live.filter(is_blocked=False, expires_at__lte=now),
+            "revoked": queryset.exclude(revoked_at=None),
+        }
+        return chosen.get(self.value() or "", queryset)
+
+
+@admin.register(VirtualKey)
+class VirtualKeyAdmin(AuditedAdmin):
+    form = KeyForm
+    verb_fields = verbs.KEY_FIELDS - {"is_blocked", "extra"}
+    list_display = ["name_shown", "state", "team", "user", "hint", "expires_at", "budget", "created_at"]
+    list_filter = [StateFilter, "team"]
+    list_select_related = ["team", "user"]
+    search_fields = ["name", "id", "last_four", "team__name", "user__username", "user__email"]
+    autocomplete_fields = ["team", "user", "organisation"]
+    actions = ["revoke_selected", "block_selected", "unblock_selected"]
+    actions_detail = ["rotate", "revoke", "block", "unblock"]
+    fieldsets = [
+        (None, {"fields": ["name", "team", "user", "allowed_models"]}),
+        (_("Money"), {"fields": [("max_budget", "budget_period"), "cost_centre"]}),
+        (_("Limits"), {"fields": [("tpm_limit", "rpm_limit", "parallel_limit"), "expires_at", "allowed_ips"]}),
+        (_("More"), {"fields": ["organisation", "tags", "metadata"]}),
+    ]
+
+    @display(description=_("name"), ordering="name")
+    def name_shown(self, key: VirtualKey) -> str:
+        return str(key)
+
+    @display(description=_("state"), label=STATE_COLOURS)
+    def state(self, key: VirtualKey) -> str:
+        return key.state(timezone.now())
+
+    @display(description=_("key"), ordering="last_four")
+    def hint(self, key: VirtualKey) -> str:
+        return key.hint
+
+    @display(description=_("spent of budget"))
+    def budget(self, key: VirtualKey) -> str:
+        now = timezone.now()
+        shown = [
+            f"{money(use_cases.spent_of(one, now))} / {money(one.amount_nano)} {one.period}" for one in use_cases.budgets_of_key(key.pk)
+        ]
+        return ", ".join(text.strip() for text in shown) or "–"
+
+    # ── writing ───────────────────────────────────────────────────────────────
+    @sensitive_variables("token")
+    def save_model(self, request: HttpRequest, obj: VirtualKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        names = self.verb_fields.intersection(form.cleaned_data)
+        spec = verbs.KeySpec(**{name: form.cleaned_data[name] for name in names})
+        terms = form.terms()
+        key, token = use_cases.issue_key_with_budget(spec, [terms] if terms else [], actor=actor_of(request))
+        obj.pk = key.pk
+        obj.refresh_from_db()
+        vars(request)["issued_token"] = token
+
+    def change_row(self, row: VirtualKey, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        if form.is_budget_changed():
+            use_cases.change_key_with_budget(row, changes, form.terms(), actor=actor)
+        else:
+            verbs.change_key(row, changes, actor=actor)
+
+    def delete_row(self, row: VirtualKey, actor: Actor) -> None:
+        use_cases.delete_key_with_budget(row, actor=actor)
+
+    def response_add(self, request: HttpRequest, obj: VirtualKey, post_url_continue: str | None = None) -> HttpResponse:
+        return self._shown_once(request, obj, vars(request).pop("issued_token"))
+
+    @sensitive_variables("token")
+    def _shown_once(self, request: HttpRequest, key: VirtualKey, token: str) -> HttpResponse:
+        """The answer to the POST itself holds the secret: nothing that is kept (message, session, address) ever does."""
+        shown = [Block(str(_("Secret")), token), *blocks(settings.TALLYGATE_PUBLIC_URL, token, example_model(key.allowed_models))]
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": _("Key “%s”") % key,
+            "blocks": shown, "list_url": reverse("admin:keys_virtualkey_changelist"),
+        }  # fmt: skip
+        response = TemplateResponse(request, "admin/keys/issued.html", context)
+        response["Cache-Control"] = "no-store, private"
+        response["Referrer-Policy"] = "no-referrer"
+        return response.render()
+
+    # ── acting on one key: GET asks, POST does ────────────────────────────────
+    @action(description=_("Rotate"), url_path="rotate", permissions=["change"])
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key, form = self._named(request, object_id), RotateForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
+            return self._asked(request, key, _("Make a new secret for this key?"), form)
+        try:
+            token = verbs.rotate_key(key, overlap=timedelta(hours=int(form.cleaned_data["overlap"])), actor=actor_of(request))
+        except ChangeRefused as refusal:
+            return self._back(request, key, str(refusal), messages.ERROR)
+        key.refresh_from_db()
+        return self._shown_once(request, key, token)
+
+    @action(description=_("Revoke"), url_path="revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._done(request, object_id, _("Revoke this key for good?"), verbs.revoke_key)
+
+    @action(description=_("Block"), url_path="block", permissions=["change"])
+    def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._done(request, object_id, _("Block this key until it is unblocked?"), verbs.block_key)
+
+    @action(description=_("Unblock"), url_path="unblock", permissions=["change"])
+    def unblock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._done(request, object_id, _("Let this key work again?"), verbs.unblock_key)
+
+    def _named(self, request: HttpRequest, object_id: str) -> VirtualKey:
+        key: VirtualKey | None = self.get_object(request, object_id)
+        if key is None:
+            raise Http404
+        return key
+
+    def _done(self, request: HttpRequest, object_id: str, question: Any, verb: Callable[..., VirtualKey]) -> HttpResponse:
+        key = self._named(request, object_id)
+        if request.method != "POST":
+            return self._asked(request, key, question, None)
+        state = verb(key, actor=actor_of(request)).state(timezone.now())
+        return self._back(request, key, _("Key “%(key)s” is %(state)s.") % {"key": key, "state": state}, messages.SUCCESS)
+
+    def _asked(self, request: HttpRequest, key: VirtualKey, question: Any, form: forms.Form | None) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": question, "key": key, "form": form}
+        return TemplateResponse(request, "admin/keys/confirm.html", context)
+
+    def _back(self, request: HttpRequest, key: VirtualKey, text: str, level: int) -> HttpResponse:
+        messages.add_message(request, level, text)
+        return HttpResponseRedirect(reverse("admin:keys_virtualkey_change", args=[key.pk]))
+
+    # ── acting on many ────────────────────────────────────────────────────────
+    @admin.action(description=_("Revoke for good"), permissions=["change"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
+        self._each(request, queryset, verbs.revoke_key)
+
+    @admin.action(description=_("Block"), permissions=["change"])
+    def block_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
+        self._each(request, queryset, verbs.block_key)
+
+    @admin.action(description=_("Unblock"), permissions=["change"])
+    def unblock_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
+        self._each(request, queryset, verbs.unblock_key)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[VirtualKey], verb: Callable[..., VirtualKey]) -> None:
+        keys = list(queryset)
+        for key in keys:
+            verb(key, actor=actor_of(request))
+        messages.success(request, _("Done for %(count)s keys.") % {"count": len(keys)})

@@ -1,0 +1,106 @@
+"""The form of a key with its budget, as the admin shows it."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from audit.rows import ChangeRefused
+from billing.actions import BudgetTerms
+from billing.forms import ScaledField
+from billing.models import Budget
+from billing.money import NANO
+from console.use_cases import budgets_of_key
+from keys.actions import check_key_name
+from keys.forms import NamesField, ObjectField
+from keys.models import VirtualKey, check_networks
+from routing.models import Route
+
+PERIODS = [
+    ("", _("never: once and for all")),
+    ("day", _("each day")),
+    ("week", _("each week")),
+    ("month", _("each month")),
+    ("1d", _("every 24 hours")),
+    ("7d", _("every 7 days")),
+    ("30d", _("every 30 days")),
+]
+OVERLAPS = [("0", _("none: the old secret stops at once")), ("1", _("1 hour")), ("24", _("1 day")), ("168", _("7 days"))]
+
+
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    name = forms.CharField(
+        label=_("key name"), max_length=200, help_text=_("What people will recognise it by, such as “search team, production”.")
+    )
+    allowed_models = NamesField(label=_("models"))
+    max_budget = ScaledField(scale=NANO, label=_("max budget in USD"), required=False, help_text=_("Empty means no budget of its own."))
+    budget_period = forms.ChoiceField(label=_("reset budget"), choices=PERIODS, required=False, widget=UnfoldAdminSelectWidget)
+    allowed_ips = NamesField(
+        label=_("allowed addresses"), help_text=_("Addresses or ranges such as 10.0.0.0/8, with commas between them; empty means any.")
+    )
+    tags = NamesField(label=_("tags"), help_text=_("Go with every call made with this key, to cut spend by."))
+    metadata = ObjectField(label=_("metadata"), help_text=_("A JSON object of your own. cost_center in it fills the cost centre."))
+
+    class Meta:
+        model = VirtualKey
+        fields = [
+            "name", "team", "user", "organisation", "allowed_models", "tpm_limit", "rpm_limit", "parallel_limit",
+            "expires_at", "allowed_ips", "tags", "cost_centre", "metadata",
+        ]  # fmt: skip
+        labels = {
+            "tpm_limit": _("tokens per minute"), "rpm_limit": _("requests per minute"), "parallel_limit": _("calls at the same time"),
+            "expires_at": _("expires"), "cost_centre": _("cost centre"),
+        }  # fmt: skip
+        help_texts = {
+            "team": _("The team's models, budget and cost centre apply too."),
+            "user": _("The person who uses the key, if it is one person's."),
+            "expires_at": _("Empty means never."),
+            "cost_centre": _("Empty means the team's."),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        known = ", ".join(Route.objects.filter(is_active=True).values_list("name", flat=True)[:30])
+        self.fields["allowed_models"].help_text = _(
+            "Names with commas between them; empty means all that the team may use. There are: %s"
+        ) % (known or "–")
+        budgets = list(budgets_of_key(self.instance.pk)) if self.instance.pk else []
+        self.has_many_budgets = len(budgets) > 1
+        if budgets and "max_budget" in self.fields:
+            self._show(budgets[0])
+
+    def _show(self, budget: Budget) -> None:
+        amount, period = self.fields["max_budget"], self.fields["budget_period"]
+        amount.initial, period.initial = budget.amount_nano, budget.period
+        if isinstance(period, forms.ChoiceField) and budget.period not in dict(PERIODS):
+            period.choices = [*PERIODS, (budget.period, budget.period)]
+        if self.has_many_budgets:
+            amount.disabled = period.disabled = True
+            amount.help_text = _("This key has several budgets; change them under Budgets.")
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        try:
+            check_key_name(name, own_id=self.instance.pk or "")
+        except ChangeRefused as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+        return name
+
+    def clean_allowed_ips(self) -> list[str]:
+        networks: list[str] = self.cleaned_data["allowed_ips"]
+        check_networks(networks)
+        return networks
+
+    def terms(self) -> BudgetTerms | None:
+        amount = self.cleaned_data["max_budget"]
+        return None if amount is None else BudgetTerms(amount, self.cleaned_data["budget_period"])
+
+    def is_budget_changed(self) -> bool:
+        return not self.has_many_budgets and bool({"max_budget", "budget_period"} & set(self.changed_data))
+
+
+class RotateForm(forms.Form):
+    overlap = forms.ChoiceField(
+        label=_("time in which the old secret still works"), choices=OVERLAPS, initial="24", widget=UnfoldAdminSelectWidget
+    )  # fmt: skip

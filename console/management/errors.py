@@ -1,0 +1,35 @@
+"""Refusals of the management API in the shape that LiteLLM's scripts read."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from audit.rows import ChangeRefused
+
+# Our names of fields and the names that scripts sent them under.
+PARAMS = {
+    "name": "key_alias",
+    "token": "key",
+    "team": "team_id",
+    "user": "user_id",
+    "organisation": "organization_id",
+    "allowed_models": "models",
+    "parallel_limit": "max_parallel_requests",
+    "amount_nano": "max_budget",
+    "period": "budget_duration",
+    "expires_at": "duration",
+}
+
+
+class Refused(Exception):
+    def __init__(self, message: str, *, type: str = "bad_request_error", param: str = "None", status: int = 400) -> None:
+        super().__init__(message)
+        self.body = {"error": {"message": message, "type": type, "param": param, "code": str(status)}}
+        self.status = status
+
+
+def answer_refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    return JsonResponse(error.body, status=error.status)
+
+
+def answer_change_refused(request: HttpRequest, error: ChangeRefused) -> HttpResponse:
+    refusal = Refused(str(error), param=PARAMS.get(error.field, error.field or "None"))
+    return answer_refused(request, refusal)

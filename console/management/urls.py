@@ -1,0 +1,20 @@
+"""Addresses of the management API (LiteLLM's paths) and of the one-time sign-in link."""
+
+from django.urls import path
+from ninja import NinjaAPI
+
+from audit.rows import ChangeRefused
+from console.management import keys
+from console.management.errors import Refused, answer_change_refused, answer_refused
+from console.management.wire import JsonParser, JsonRenderer
+from keys.sso import login_by_link
+
+api = NinjaAPI(
+    title="Tallygate management API", urls_namespace="management", parser=JsonParser(), renderer=JsonRenderer(),
+    docs_url="/api/docs", openapi_url="/api/openapi.json",
+)  # fmt: skip
+api.add_router("", keys.router)
+api.exception_handler(Refused)(answer_refused)
+api.exception_handler(ChangeRefused)(answer_change_refused)
+
+urlpatterns = [path("login/<str:uid>/<str:token>/", login_by_link, name="login_by_link"), path("", api.urls)]

@@ -1,0 +1,136 @@
+"""Numbers as our pages write them: money, counts, shares, times. Plain text out of integers, so that no float comes near money."""
+
+from typing import NamedTuple
+
+NANO = 1_000_000_000
+NONE_YET = "–"
+_MARKS = {"de": (".", ",")}
+_SHORT = {
+    "ja": ((10**8, "億"), (10**4, "万")),
+    "de": ((10**9, "\N{NO-BREAK SPACE}Mrd."), (10**6, "\N{NO-BREAK SPACE}Mio."), (10**3, "\N{NO-BREAK SPACE}Tsd.")),
+    "en": ((10**9, "\N{NO-BREAK SPACE}B"), (10**6, "\N{NO-BREAK SPACE}M"), (10**3, "\N{NO-BREAK SPACE}k")),
+}
+
+
+class Money(NamedTuple):
+    """An amount in three parts, because pages print the cents in grey."""
+
+    whole: str
+    cents: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.whole}{self.cents}{self.after}"
+
+
+def half_up(value: int, unit: int) -> int:
+    """How many units `value` is, halves away from zero."""
+    count = (abs(value) + unit // 2) // unit
+    return -count if value < 0 else count
+
+
+def decimal(scaled: int, digits: int, lang: str) -> str:
+    """`scaled` / 10**digits in the language's own marks: 1234567 with 2 digits is 12,345.67 or 12.345,67."""
+    thousands, point = _MARKS.get(lang, (",", "."))
+    whole, rest = divmod(abs(scaled), 10**digits)
+    text = f"{whole:,}".replace(",", thousands)
+    if digits:
+        text += f"{point}{rest:0{digits}d}"
+    return f"−{text}" if scaled < 0 else text  # noqa: RUF001  # the true minus sign is as wide as a digit
+
+
+def _with_sign(text: str, lang: str) -> tuple[str, str]:
+    return (text, "\N{NO-BREAK SPACE}$") if lang == "de" else (f"−${text[1:]}" if text.startswith("−") else f"${text}", "")  # noqa: RUF001
+
+
+def money4(nano: int, lang: str) -> Money:
+    """The price of one request: four decimals, never $0.0000 for something."""
+    tenths = half_up(nano, NANO // 10_000)
+    text, after = _with_sign(decimal(tenths or int(nano > 0), 4, lang), lang)
+    return Money(f"< {text}" if nano > 0 and not tenths else text, "", after)
+
+
+def money(nano: int, lang: str) -> Money:
+    """A sum: two decimals from a dollar up (and for nothing), four below."""
+    cents = half_up(nano, NANO // 100)
+    if nano and abs(cents) < 100:
+        return money4(nano, lang)
+    text, after = _with_sign(decimal(cents, 2, lang), lang)
+    return Money(text[:-3], text[-3:], after)
+
+
+def plain_dollars(nano: int) -> str:
+    """Dollars for a machine to read: every nano, a decimal point, no symbol."""
+    sign = "-" if nano < 0 else ""
+    whole, rest = divmod(abs(nano), NANO)
+    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
+def line_amount(nano: int, digits: int, lang: str) -> str:
+    """The amount of a price line, without the symbol: 7 digits, 9 where a nano counts."""
+    return decimal(half_up(nano, 10 ** (9 - digits)), digits, lang)
+
+
+def unit_price(unit_pico: int, lang: str) -> str:
+    """Dollars per million tokens, two decimals and as many more as the price has."""
+    digits = next((places for places in range(2, 6) if unit_pico % 10 ** (6 - places) == 0), 6)
+    text, after = _with_sign(decimal(half_up(unit_pico, 10 ** (6 - digits)), digits, lang), lang)
+    return text + after
+
+
+def count(value: int, lang: str) -> str:
+    return decimal(value, 0, lang)
+
+
+def short_count(value: int, lang: str) -> str:
+    """1.2 M, 120万, 1,2 Mio.: for axes and the number strip. Full below a hundred thousand."""
+    if value < 100_000:
+        return count(value, lang)
+    unit, name = next(pair for pair in _SHORT.get(lang, _SHORT["en"]) if value >= pair[0])
+    digits = int(value < 100 * unit)
+    return decimal(half_up(value * 10**digits, unit), digits, lang) + name
+
+
+def percent(part: int, whole: int, lang: str) -> str:
+    if whole == 0:
+        return NONE_YET
+    tenths = half_up(part * 1000, whole)
+    text = decimal(tenths or int(part > 0), 1, lang) + ("\N{NO-BREAK SPACE}%" if lang == "de" else "%")
+    return text if tenths or not part else f"< {text}"
+
+
+def width(part: int, whole: int) -> str:
+    """A share as an SVG length. SVG knows no decimal comma."""
+    return f"{100 * part / whole if whole else 0:.2f}%"
+
+
+def duration(milliseconds: float, lang: str) -> str:
+    """0.4 ms, 618 ms, 2.31 s, 12.8 s, 3 min."""
+    if milliseconds < 999.5:
+        digits = int(0 < milliseconds < 9.95)
+        return f"{decimal(round(milliseconds * 10**digits), digits, lang)} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        digits = 2 if seconds < 9.995 else 1
+        return f"{decimal(round(seconds * 10**digits), digits, lang)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+
+
+def size(octets: int, lang: str) -> str:
+    """198 KB, 1.2 MB."""
+    if octets < 1000:
+        return f"{octets} B"
+    unit, name = (10**3, "KB") if octets < 10**6 else (10**6, "MB")
+    digits = int(octets < 10 * unit)
+    return f"{decimal(half_up(octets * 10**digits, unit), digits, lang)} {name}"
+
+
+def running_mean(values: list[int], days: int = 7) -> list[int]:
+    """Each value with those before it, so that weekends do not shout."""
+    return [sum(part) // len(part) for part in (values[max(0, at - days + 1) : at + 1] for at in range(len(values)))]
+
+
+def running_sum(values: list[int]) -> list[int]:
+    return [sum(values[: at + 1]) for at in range(len(values))]

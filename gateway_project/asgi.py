@@ -1,0 +1,91 @@
+"""The one ASGI door: model calls go to the data plane, everything else to Django. Lifespan is answered here.
+
+The data plane starts with lifespan, or with the first call under a server that has none.
+"""
+
+import asyncio
+import os
+from ipaddress import ip_network
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from billing.drain import Drainer  # noqa: E402 - models can be imported only once Django is set up
+
+from billing.journal import Journal  # noqa: E402
+from proxy.app import DataPlane  # noqa: E402
+from proxy.asgi import Receive, Scope, Send  # noqa: E402
+from proxy.endpoints import is_ours  # noqa: E402
+from proxy.guard import Guard  # noqa: E402
+from proxy.limits import Limits  # noqa: E402
+from proxy.plane import Plane  # noqa: E402
+from proxy.refresh import Refresher  # noqa: E402
+from proxy.upstream import Upstream  # noqa: E402
+
+
+class Gateway:
+    """Both planes of one process, and what runs beside them."""
+
+    def __init__(self) -> None:
+        self._starting = asyncio.Lock()
+        self._data_plane: DataPlane | None = None
+        self._refresher: Refresher | None = None
+        self._drainer: Drainer | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_ours(scope["path"]):
+            if self._data_plane is None:
+                await self.start()
+            assert self._data_plane is not None
+            await self._data_plane(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await django_application(scope, receive, send)  # type: ignore[arg-type]  # Django types the same dictionaries by kind
+
+    async def start(self) -> None:
+        async with self._starting:
+            if self._data_plane is not None:
+                return
+            root = settings.TALLYGATE_HOME / "journal"
+            await asyncio.to_thread(Drainer(root, None).drain_once)
+            journal = Journal(root)
+            self._drainer = Drainer(root, journal.folder)
+            plane = Plane(
+                journal,
+                Upstream(),
+                limits=Limits(body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
+                trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
+                key_header=settings.TALLYGATE_KEY_HEADER.lower().encode(),
+            )
+            plane.start()
+            self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY)
+            await self._refresher.start()
+            self._drainer.start()
+            self._data_plane = DataPlane(plane)
+
+    async def stop(self) -> None:
+        if self._data_plane is None or self._refresher is None or self._drainer is None:
+            return
+        plane, self._data_plane = self._data_plane.plane, None
+        await self._refresher.stop()
+        await plane.stop()
+        await asyncio.to_thread(self._drainer.stop, 10.0)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+application = Guard(Gateway())

@@ -1,0 +1,88 @@
+"""Typed readers for the environment. A wrong value stops the start with its name and the fix.
+
+Every setting is declared once through a reader here, so `check-config` can list all of them with their source.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class WrongSetting(ValueError):
+    """A setting from the environment that we cannot use; the text names it and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One setting as it was read: where from, and whether its value may be shown."""
+
+    name: str
+    shown: str
+    source: str
+    meaning: str
+
+
+READINGS: dict[str, Reading] = {}
+
+
+def _note(name: str, value: str, *, found: bool, secret: bool, meaning: str) -> None:
+    shown = ("set" if value else "not set") if secret else value
+    READINGS[name] = Reading(name, shown, "environment" if found else "default", meaning)
+
+
+def unread(prefix: str = "TALLYGATE_") -> list[str]:
+    """Names in the environment that look like ours but that no reader asked for: most often a slip of the pen."""
+    return sorted(name for name in os.environ if name.startswith(prefix) and name not in READINGS)
+
+
+def text(name: str, default: str = "", *, meaning: str, secret: bool = False) -> str:
+    raw = os.environ.get(name, "").strip()
+    _note(name, raw or default, found=bool(raw), secret=secret, meaning=meaning)
+    return raw or default
+
+
+def _converted(name: str, raw: str, convert: Callable[[str], object], expected: str) -> None:
+    try:
+        convert(raw)
+    except ValueError:
+        raise WrongSetting(f"{name} is {raw!r}; {expected} is needed. Correct or unset it.") from None
+
+
+def number(name: str, default: float, *, meaning: str) -> float:
+    raw = text(name, str(default), meaning=meaning)
+    _converted(name, raw, float, "a number")
+    if not 0 <= float(raw) < 1e12:
+        raise WrongSetting(f"{name} is {raw!r}; a number of 0 or more is needed. Correct or unset it.")
+    return float(raw)
+
+
+def whole(name: str, default: int, *, meaning: str) -> int:
+    raw = text(name, str(default), meaning=meaning)
+    _converted(name, raw, int, "a whole number")
+    if int(raw) < 0:
+        raise WrongSetting(f"{name} is {raw!r}; a whole number of 0 or more is needed. Correct or unset it.")
+    return int(raw)
+
+
+def flag(name: str, *, default: bool, meaning: str) -> bool:
+    raw = text(name, "yes" if default else "no", meaning=meaning).lower()
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise WrongSetting(f"{name} is {raw!r}; yes or no is needed. Correct or unset it.")
+
+
+def words(name: str, default: str = "", *, meaning: str, secret: bool = False) -> list[str]:
+    raw = text(name, default, meaning=meaning, secret=secret)
+    return [word.strip() for word in raw.split(",") if word.strip()]
+
+
+def folder(name: str, default: Path, *, meaning: str) -> Path:
+    path = Path(text(name, str(default), meaning=meaning)).expanduser()
+    if not path.is_absolute():
+        raise WrongSetting(
+            f"{name} is {str(path)!r}; an absolute path is needed, or the folder would change with the place you start from."
+        )
+    return path

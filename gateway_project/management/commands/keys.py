@@ -1,0 +1,175 @@
+"""`tallygate keys create|list|show|revoke|rotate|block|unblock`."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from audit.rows import ChangeRefused
+from audit.trail import COMMAND_LINE
+from billing.actions import BudgetTerms, nano_of
+from billing.money import money
+from console.connecting import blocks, example_model
+from console.use_cases import budgets_of_key, issue_key_with_budget, spent_in_ledger
+from keys.actions import KeySpec, block_key, revoke_key, rotate_key, unblock_key
+from keys.durations import WrongDuration, after
+from keys.models import Team, User, VirtualKey
+from keys.secrets import hash_token
+
+SIMPLE_VERBS = {"revoke": revoke_key, "block": block_key, "unblock": unblock_key}
+
+
+class Command(BaseCommand):
+    help = "Creates, lists, shows, rotates, blocks and revokes virtual keys."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        create = verbs.add_parser("create", help="issue a key; its secret is printed once")
+        create.add_argument("--name", required=True, help="what people will recognise it by")
+        create.add_argument("--team", default="", help="team id or name")
+        create.add_argument("--user", default="", help="user id, name or e-mail")
+        create.add_argument("--models", default="", help="model names with commas between them; none means all")
+        create.add_argument("--max-budget", default="", metavar="USD", help="such as 20 or 12.50")
+        create.add_argument("--period", default="", help="when the budget starts anew: 7d, 30d, 1mo, day, week, month; without it never")
+        create.add_argument("--expires", default="", metavar="DURATION", help="such as 12h, 7d or 1mo; without it never")
+        create.add_argument("--rpm", type=int, help="requests per minute")
+        create.add_argument("--tpm", type=int, help="tokens per minute")
+        create.add_argument("--parallel", type=int, help="calls at the same time")
+        create.add_argument("--cost-centre", default="")
+        create.add_argument("--tags", default="", help="with commas between them")
+        listing = verbs.add_parser("list", help="list keys")
+        listing.add_argument("--team", default="", help="team id or name")
+        shown = [verbs.add_parser("show", help="show one key")]
+        shown += [verbs.add_parser(verb, help=f"{verb} a key") for verb in SIMPLE_VERBS]
+        rotate = verbs.add_parser("rotate", help="give a key a new secret, printed once")
+        rotate.add_argument("--overlap", default="", metavar="DURATION", help="how long the old secret still works, such as 24h")
+        for one in [*shown, rotate]:
+            one.add_argument("key", help="name, id, hash or secret of the key")
+        for one in [create, listing, *shown, rotate]:
+            one.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        verb = options["verb"]
+        try:
+            if verb in SIMPLE_VERBS:
+                self._tell(SIMPLE_VERBS[verb](_named(options["key"]), actor=COMMAND_LINE), options)
+            else:
+                getattr(self, f"_{verb}")(options)
+        except (ChangeRefused, WrongDuration) as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def _create(self, options: dict[str, Any]) -> None:
+        now = timezone.now()
+        spec = KeySpec(
+            name=options["name"].strip(),
+            team=_team(options["team"]),
+            user=_user(options["user"]),
+            allowed_models=_words(options["models"]),
+            expires_at=after(options["expires"], now) if options["expires"] else None,
+            rpm_limit=options["rpm"],
+            tpm_limit=options["tpm"],
+            parallel_limit=options["parallel"],
+            cost_centre=options["cost_centre"],
+            tags=_words(options["tags"]),
+        )
+        key, token = issue_key_with_budget(spec, _terms(options["max_budget"], options["period"]), actor=COMMAND_LINE)
+        self._hand_over(key, token, options)
+
+    def _rotate(self, options: dict[str, Any]) -> None:
+        key, now = _named(options["key"]), timezone.now()
+        overlap = after(options["overlap"], now) - now if options["overlap"] else timedelta(0)
+        token = rotate_key(key, actor=COMMAND_LINE, overlap=overlap)
+        key.refresh_from_db()
+        self._hand_over(key, token, options)
+
+    def _hand_over(self, key: VirtualKey, token: str, options: dict[str, Any]) -> None:
+        if options["as_json"]:
+            self.stdout.write(json.dumps({"key": token, **_described(key, timezone.now())}, indent=2))
+            return
+        self.stdout.write(f"Secret of key {key}, shown only now:\n\n{token}")
+        for block in blocks(settings.TALLYGATE_PUBLIC_URL, token, example_model(key.allowed_models)):
+            self.stdout.write(f"\n{block.title}:\n{block.text}")
+
+    def _list(self, options: dict[str, Any]) -> None:
+        keys = VirtualKey.objects.select_related("team", "user")
+        if options["team"]:
+            keys = keys.filter(team=_team(options["team"]))
+        rows = [_described(key, timezone.now()) for key in keys]
+        if options["as_json"]:
+            self.stdout.write(json.dumps(rows, indent=2))
+            return
+        for row in rows or [{"name": "No keys yet. Make one with `keys create --name …`.", "hint": "", "state": "", "team": "", "id": ""}]:
+            self.stdout.write(f"{row['name']:<30} {row['hint']:<10} {row['state']:<8} {row['team'] or '':<24} {row['id'][:12]}".rstrip())
+
+    def _show(self, options: dict[str, Any]) -> None:
+        self._tell(_named(options["key"]), options)
+
+    def _tell(self, key: VirtualKey, options: dict[str, Any]) -> None:
+        row = _described(key, timezone.now())
+        lines = json.dumps(row, indent=2) if options["as_json"] else "\n".join(f"{name}: {value}" for name, value in row.items())
+        self.stdout.write(lines)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _team(name: str) -> Team | None:
+    if not name:
+        return None
+    found = list(Team.objects.filter(pk=name) or Team.objects.filter(name=name)[:2])
+    if len(found) != 1:
+        raise CommandError(f"There is no team {name!r}." if not found else f"Several teams are named {name!r}; give the id.")
+    return found[0]
+
+
+def _user(name: str) -> User | None:
+    if not name:
+        return None
+    found = User.objects.filter(pk=name).first() or User.objects.filter(username=name).first() or User.objects.filter(email=name).first()
+    if found is None:
+        raise CommandError(f"There is no user {name!r}.")
+    return found
+
+
+def _named(name: str) -> VirtualKey:
+    """A secret is looked up by its hash. Of several keys with one name the live one is meant."""
+    wanted = hash_token(name) if name.startswith("sk-") else name
+    found = VirtualKey.objects.named(wanted).order_by("-revoked_at").select_related("team", "user")
+    key = found.filter(revoked_at=None).first() or found.first()
+    if key is None:
+        raise CommandError("There is no such key. `keys list` shows all.")
+    return key
+
+
+def _terms(amount: str, period: str) -> list[BudgetTerms]:
+    if not amount:
+        if period:
+            raise CommandError("--period needs --max-budget.")
+        return []
+    return [BudgetTerms(nano_of(amount), period)]
+
+
+def _described(key: VirtualKey, now: datetime) -> dict[str, Any]:
+    budgets = [f"{money(budget.amount_nano)} {budget.period or 'once and for all'}" for budget in budgets_of_key(key.pk)]
+    return {
+        "name": str(key),
+        "id": key.pk,
+        "hint": key.hint,
+        "state": key.state(now),
+        "team": key.team.name if key.team else None,
+        "user": str(key.user) if key.user else None,
+        "models": key.allowed_models,
+        "budgets": budgets,
+        "spent": money(spent_in_ledger(key.pk)),
+        "rpm_limit": key.rpm_limit,
+        "tpm_limit": key.tpm_limit,
+        "parallel_limit": key.parallel_limit,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "cost_centre": key.cost_centre,
+        "tags": key.tags,
+        "created_at": key.created_at.isoformat(),
+    }

@@ -1,0 +1,151 @@
+"""`tallygate serve`: prepare, listen, drain."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.utils.module_loading import import_string
+
+from audit.rows import ChangeRefused
+from gateway_project import env
+from gateway_project.background import LOOK_AGAIN_S, Background
+from gateway_project.bootstrap import FirstPerson, Started, bootstrap, first_words, keep_first_words, public_address
+from gateway_project.config_file import remember_config
+from gateway_project.locks import take_file_lock
+from gateway_project.server import GatewayServer, ServerLimits, build_server
+
+LAST_PORT = 65_535
+
+log = logging.getLogger("tallygate.serve")
+
+
+class Command(BaseCommand):
+    help = "Starts the gateway: migrates, makes routes from the configuration file, listens, and drains on SIGTERM."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1; 0.0.0.0 for all)")
+        parser.add_argument("--port", type=int, default=4000, help="port to listen on (default 4000)")
+        parser.add_argument("--workers", type=int, default=1, help="number of processes (only 1)")
+        parser.add_argument("--config", metavar="FILE", help="LiteLLM-style config.yaml; remembered for later starts and other commands")
+        parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain in PEM form")
+        parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key in PEM form")
+        parser.add_argument("--no-background", action="store_true", help="leave periodic work to `tallygate worker` and `tallygate beat`")
+
+    def handle(self, **options: Any) -> None:
+        check_options(options)
+        os.umask(0o077)
+        own_the_home(settings.TALLYGATE_HOME)
+        listener = bound_socket(options["host"], options["port"])
+        if options["config"]:
+            remember_config(settings.TALLYGATE_HOME, settings.TALLYGATE_CONFIG)
+        warn_about_settings()
+        address = public_address(options["host"], listener.getsockname()[1], is_tls=bool(options["tls_cert"]))
+        for line in prepare(lambda first: self.introduce(first, address)).applied.left:
+            log.warning("configuration file: %s", line)
+        server = make_server(options)
+        background = Background(lambda: server.started)
+        threading.Thread(target=self.announce, args=(server, address), daemon=True).start()
+        if not options["no_background"]:
+            background.start()
+        server.run(sockets=[listener])
+        if not server.started:
+            raise CommandError("the gateway did not start; the lines above say why")
+        leave(is_clean=background.stop())
+
+    def introduce(self, first: FirstPerson, address: str) -> None:
+        text = first_words(first, address)
+        if not sys.stdout.isatty():
+            text = f"First start: address, sign-in link and keys are in {keep_first_words(text)}"
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def announce(self, server: GatewayServer, address: str) -> None:
+        """The line that people and scripts wait for: it comes when calls are answered, not before."""
+        waiting = threading.Event()
+        while not server.started:
+            waiting.wait(LOOK_AGAIN_S)
+        self.stdout.write(f"Tallygate answers at {address} (sign in: `tallygate admin login-link`)")
+        self.stdout.flush()
+
+
+def check_options(options: dict[str, Any]) -> None:
+    if options["workers"] != 1:
+        raise CommandError(
+            "--workers can only be 1. For more processes, start one `tallygate serve` each on its own port behind a balancer, "
+            "all with the same DATABASE_URL (PostgreSQL) and REDIS_URL."
+        )
+    if not 0 <= options["port"] <= LAST_PORT:
+        raise CommandError(f"--port is {options['port']}; ports go from 1 to {LAST_PORT}")
+    if bool(options["tls_cert"]) != bool(options["tls_key"]):
+        raise CommandError("--tls-cert and --tls-key belong together; give both or neither")
+    for name in ("tls_cert", "tls_key"):
+        if options[name] and not os.access(options[name], os.R_OK):
+            raise CommandError(f"--{name.replace('_', '-')} names {options[name]}, which cannot be read")
+
+
+def own_the_home(home: Path) -> None:
+    """Held until this process ends: two servers on one SQLite database would each count their own money."""
+    if connection.vendor == "sqlite" and take_file_lock(home / "serve.lock") is None:
+        raise CommandError(
+            f"another `tallygate serve` already runs on {home}. Stop it first, give this one its own TALLYGATE_HOME, "
+            "or set DATABASE_URL to a PostgreSQL database that both may share"
+        )
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Bound before anything is prepared, so that a port in use is said at once; connections are refused until the server listens."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {host} port {port}: {error.strerror}. Choose another with --host or --port") from None
+    return listener
+
+
+def warn_about_settings() -> None:
+    """What was written and has no effect: said once, in one line each."""
+    config = settings.TALLYGATE_CONFIG
+    if config.not_honoured:
+        log.warning("%s: these keys have no effect here: %s", config.path, ", ".join(config.not_honoured))
+    if config.missing:
+        log.warning("%s refers to environment names that are not set: %s", config.path, ", ".join(config.missing))
+    if settings.DEBUG:
+        log.warning("TALLYGATE_DEBUG is on: error pages show details. Never in production")
+    if unread := [name for name in env.unread() if name != "TALLYGATE_BROKER_URL"]:
+        log.warning("no setting has this name: %s", ", ".join(unread))
+
+
+def prepare(introduce: Callable[[FirstPerson], None]) -> Started:
+    try:
+        return bootstrap(introduce)
+    except ChangeRefused as error:
+        raise CommandError(f"the configuration cannot be applied: {error}") from error
+
+
+def make_server(options: dict[str, Any]) -> GatewayServer:
+    # by name: the data plane is imported when the databases are ready, and by no other command
+    limits = ServerLimits(drain_s=int(settings.TALLYGATE_DRAIN_S))
+    application = import_string(settings.ASGI_APPLICATION)
+    return build_server(
+        application, host=options["host"], port=options["port"], tls_cert=options["tls_cert"], tls_key=options["tls_key"], limits=limits
+    )
+
+
+def leave(*, is_clean: bool) -> None:
+    """A background task that will not end must not keep the process; it is done again by the next start."""
+    if not is_clean:
+        log.warning("background work did not end in time and is cut off; the next start does it again")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -1,0 +1,240 @@
+"""The HTTP server: uvicorn with bounds on everything that arrives before a call exists, and a graceful end.
+
+Stock uvicorn waits for ever for a request head, takes heads of any size, adds trailers to the header fields of a running
+request and forgets a pipelined request when its client leaves.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from proxy.asgi import App, Fields
+from proxy.guard import BAD_METHOD, BadRequest
+
+FIELD_OVERHEAD = len(b": \r\n")
+LINGER_S = 2.0
+SWITCH_INTERVAL_S = 0.001
+
+NOT_HTTP = BadRequest(400, "The request is not valid HTTP/1.1. Your side. A client or proxy on the way sends it broken.")
+BAD_TARGET = BadRequest(
+    400, "The request target is not a path. Your side. Send no absolute address, asterisk or fragment; a forward proxy is not offered."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """How much of a request, and how long, we take in before the application sees it; how long a stop may take."""
+
+    head_timeout_s: float = 10.0
+    head_bytes: int = 64 * 1024
+    head_fields: int = 100
+    url_bytes: int = 8 * 1024
+    keep_alive_s: int = 75
+    drain_s: int = 600
+
+
+class RefusedHead(Exception):
+    """Stops the parser inside a callback; what to answer stands in the protocol's `refusal`."""
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Takes the fields that follow a chunked body and keeps none: nobody checked them, so nobody shall read them."""
+
+    def append(self, field: tuple[bytes, bytes]) -> None:
+        pass
+
+
+TRAILERS = _Trailers()
+
+
+class GatewayConfig(uvicorn.Config):
+    """uvicorn's settings and ours, so that the protocol finds both in one place."""
+
+    limits: ServerLimits
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One connection. Per request it costs five short callbacks; per header field nothing."""
+
+    def __init__(
+        self, config: GatewayConfig, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.limits = config.limits
+        self.head_timer: asyncio.TimerHandle | None = None
+        self.in_head = False
+        self.unparsed_bytes = 0  # since the last head or piece of body was complete
+        self.refusal: BadRequest | None = None
+        self.is_over = False
+        self.is_websocket = False
+        self.running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+        self._tell_client_left()
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_over:
+            return
+        self.unparsed_bytes += len(data)
+        super().data_received(data)
+        if self.unparsed_bytes > self.limits.head_bytes:
+            self._refuse(self._too_large())
+        elif self.head_timer is None and not self.is_over and (self.in_head or self._call_under_way() is None):
+            self._start_head_timer()
+
+    def handle_websocket_upgrade(self) -> None:
+        self.is_over = True
+        super().handle_websocket_upgrade()
+
+    def on_message_begin(self) -> None:
+        self.in_head = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.url_bytes:
+            self._stop_parsing(BadRequest(414, f"The URL is longer than {self.limits.url_bytes} bytes. Your side. Send less."))
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        self._stop_head_timer()
+        self._check_head()
+        self.unparsed_bytes = 0
+        # Decided here once: uvicorn asks again after the body, when trailers could have changed the answer.
+        self.is_websocket = self.parser.should_upgrade() and super()._should_upgrade()
+        super().on_headers_complete()
+        self.headers = TRAILERS
+
+    def on_body(self, body: bytes) -> None:
+        self.unparsed_bytes = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self.refusal or NOT_HTTP)
+
+    def _should_upgrade(self) -> bool:
+        return self.is_websocket
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _check_head(self) -> None:
+        if self.url[:1] != b"/" or b"#" in self.url:
+            self._stop_parsing(BAD_METHOD if self.parser.get_method() == b"CONNECT" else BAD_TARGET)
+        if len(self.headers) > self.limits.head_fields:
+            self._stop_parsing(BadRequest(431, f"The request has more than {self.limits.head_fields} header fields. Your side. Send less."))
+        # unparsed_bytes also counts a body that came with the head, so it only says when to look closer.
+        if self.unparsed_bytes > self.limits.head_bytes and self._head_size() > self.limits.head_bytes:
+            self._stop_parsing(self._too_large())
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + FIELD_OVERHEAD for name, value in self.headers)
+
+    def _too_large(self) -> BadRequest:
+        return BadRequest(431, f"The header fields are larger than {self.limits.head_bytes} bytes. Your side. Send less.")
+
+    def _stop_parsing(self, refusal: BadRequest) -> None:
+        self.refusal = refusal
+        raise RefusedHead
+
+    def _refuse(self, refusal: BadRequest) -> None:
+        """Ends the connection, with an answer unless it would land in the middle of another one."""
+        if self.is_over:
+            return
+        self.is_over = True
+        call = self._call_under_way()
+        if self.pipeline or (call is not None and call.response_started):
+            self.transport.close()
+            return
+        self._tell_client_left()
+        fields, body = refusal.render()
+        self.transport.write(_response(refusal.status, self.server_state.default_headers + fields, body))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Closing at once, with input unread, resets the connection and the client may never see the answer."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._stop_head_timer()
+        self.head_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _call_under_way(self) -> RequestResponseCycle | None:
+        return None if self.running is None or self.running.response_complete else self.running
+
+    def _tell_client_left(self) -> None:
+        call = self._call_under_way()
+        if call is not None:
+            call.disconnected = True
+            call.message_event.set()
+
+    def _start_head_timer(self) -> None:
+        self.head_timer = self.loop.call_later(self.limits.head_timeout_s, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
+    def _head_is_late(self) -> None:
+        self.head_timer = None
+        if self._call_under_way() is None:
+            self.transport.close()
+
+
+def _response(status: int, fields: Fields, body: bytes) -> bytes:
+    return b"".join([STATUS_LINE[status], *(b"%b: %b\r\n" % field for field in fields), b"\r\n", body])
+
+
+class GatewayServer(uvicorn.Server):
+    """Leaves with code 0 after a drain: the caller of SIGTERM got what it asked for."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        await super().startup(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def build_server(
+    app: App, *, host: str, port: int, tls_cert: Path | None = None, tls_key: Path | None = None, limits: ServerLimits
+) -> GatewayServer:
+    """A server ready to `run()`. SIGTERM stops the listening; calls under way go on for `limits.drain_s` at most."""
+    config = GatewayConfig(
+        app,
+        host=host,
+        port=port,
+        interface="asgi3",
+        loop="uvloop",
+        http=GatewayProtocol,
+        lifespan="on",
+        workers=1,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=limits.keep_alive_s,
+        timeout_graceful_shutdown=limits.drain_s,
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+    )
+    config.limits = limits
+    return GatewayServer(config)

@@ -1,0 +1,212 @@
+"""Settings, grouped by app. Everything an operator may set is read from the environment through `env`."""
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from gateway_project import env
+from gateway_project.config_file import remembered_config
+from gateway_project.databases import databases
+from gateway_project.first_run import load_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# ── operator's settings ───────────────────────────────────────────────────────
+TALLYGATE_HOME = env.folder("TALLYGATE_HOME", BASE_DIR / "var", meaning="folder of the database, the journal and generated secrets")
+_generated = load_secrets(TALLYGATE_HOME)
+TALLYGATE_CONFIG = remembered_config(TALLYGATE_HOME, env.text("TALLYGATE_CONFIG", meaning="LiteLLM-style config.yaml"))
+_from_file = TALLYGATE_CONFIG.environment
+TALLYGATE_MASTER_KEY = (
+    env.text(
+        "TALLYGATE_MASTER_KEY",
+        env.text("LITELLM_MASTER_KEY", secret=True, meaning="old name of TALLYGATE_MASTER_KEY"),
+        secret=True,
+        meaning="key of administrators' scripts",
+    )
+    or _from_file.get("master_key", "")
+    or _generated["TALLYGATE_MASTER_KEY"]
+)
+TALLYGATE_SECRET_KEYS = env.words(
+    "TALLYGATE_SECRET_KEYS",
+    _generated["TALLYGATE_SECRET_KEYS"],
+    secret=True,
+    meaning="keys that encrypt stored credentials; the first encrypts",
+)
+TALLYGATE_PUBLIC_URL = env.text("TALLYGATE_PUBLIC_URL", "http://127.0.0.1:4000", meaning="address people use to reach this gateway").rstrip(
+    "/"
+)
+TALLYGATE_TRUSTED_PROXIES = env.words(
+    "TALLYGATE_TRUSTED_PROXIES", meaning="addresses or ranges of proxies whose X-Forwarded-For is believed"
+)
+TALLYGATE_KEY_HEADER = env.text(
+    "TALLYGATE_KEY_HEADER", _from_file.get("key_header", ""), meaning="further header that may carry a virtual key"
+)
+TALLYGATE_BODY_LIMIT_MB = env.number("TALLYGATE_BODY_LIMIT_MB", 32, meaning="largest request body in MB")
+TALLYGATE_DRAIN_S = env.number("TALLYGATE_DRAIN_S", 600, meaning="seconds that running streams may go on after a stop signal")
+TALLYGATE_ENV_ALLOW = env.words("TALLYGATE_ENV_ALLOW", meaning="further environment names that credentials may refer to")
+TALLYGATE_EGRESS_ALLOW = env.words("TALLYGATE_EGRESS_ALLOW", meaning="private ranges (CIDR) that deployments made in pages may reach")
+REDIS_URL = env.text("REDIS_URL", secret=True, meaning="Redis for several processes")
+
+# ── Django ────────────────────────────────────────────────────────────────────
+SECRET_KEY = env.text("TALLYGATE_DJANGO_SECRET", _generated["TALLYGATE_DJANGO_SECRET"], secret=True, meaning="signs sessions and links")
+DEBUG = env.flag("TALLYGATE_DEBUG", default=False, meaning="error pages with details; never in production")
+_host = TALLYGATE_PUBLIC_URL.split("://", 1)[-1].split("/", 1)[0].rsplit(":", 1)[0]
+ALLOWED_HOSTS = [
+    _host,
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    *env.words("TALLYGATE_ALLOWED_HOSTS", meaning="further host names of this gateway"),
+]
+CSRF_TRUSTED_ORIGINS = [TALLYGATE_PUBLIC_URL]
+IS_HTTPS = TALLYGATE_PUBLIC_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TALLYGATE_TRUSTED_PROXIES else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "django_htmx",
+    "ninja",
+    "audit",
+    "keys",
+    "billing",
+    "routing",
+    "proxy",
+    "console",
+    "gateway_project",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "gateway_project.middleware.AdminPolicyMiddleware",
+]
+ROOT_URLCONF = "gateway_project.urls"
+ASGI_APPLICATION = "gateway_project.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+DATABASES = databases(
+    env.text("DATABASE_URL", _from_file.get("database_url", ""), secret=True, meaning="postgresql://… or sqlite:///file.db"), TALLYGATE_HOME
+)
+DATABASE_ROUTERS = ["gateway_project.databases.BodiesRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ja", "日本語"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("TALLYGATE_TIME_ZONE", "UTC", meaning="time zone in which pages show times and months are cut")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "gateway_project.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+}
+
+# ── keys: sign-in ─────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "keys.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"} for name in ("MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "keys.sso.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+
+# ── console ───────────────────────────────────────────────────────────────────
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+# Unfold's Alpine evaluates expressions and writes style attributes; no page of ours does.
+ADMIN_SCRIPT_SRC = [SELF, UNSAFE_EVAL, UNSAFE_INLINE]
+ADMIN_STYLE_SRC = [SELF, UNSAFE_INLINE]
+ADMIN_IMG_SRC = [SELF, "data:"]
+UNFOLD = {
+    "SITE_TITLE": "Tallygate",
+    "SITE_HEADER": "Tallygate",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": [
+        {"title": _("Access"), "items": [
+            {"title": _("Keys"), "icon": "key", "link": reverse_lazy("admin:keys_virtualkey_changelist")},
+            {"title": _("Teams"), "icon": "groups", "link": reverse_lazy("admin:keys_team_changelist")},
+            {"title": _("People"), "icon": "person", "link": reverse_lazy("admin:keys_user_changelist")},
+            {"title": _("Organisations"), "icon": "domain", "link": reverse_lazy("admin:keys_organisation_changelist")},
+        ]},
+        {"title": _("Traffic"), "items": [
+            {"title": _("Routes"), "icon": "alt_route", "link": reverse_lazy("admin:routing_route_changelist")},
+            {"title": _("Deployments"), "icon": "dns", "link": reverse_lazy("admin:routing_deployment_changelist")},
+            {"title": _("Credentials"), "icon": "vpn_key", "link": reverse_lazy("admin:routing_credential_changelist")},
+            {"title": _("Requests"), "icon": "list_alt", "link": reverse_lazy("admin:audit_requestrecord_changelist")},
+        ]},
+        {"title": _("Money"), "items": [
+            {"title": _("Budgets"), "icon": "savings", "link": reverse_lazy("admin:billing_budget_changelist")},
+            {"title": _("Prices"), "icon": "sell", "link": reverse_lazy("admin:billing_price_changelist")},
+            {"title": _("Ledger"), "icon": "receipt_long", "link": reverse_lazy("admin:billing_ledgerentry_changelist")},
+        ]},
+        {"title": _("System"), "items": [
+            {"title": _("Audit trail"), "icon": "history", "link": reverse_lazy("admin:audit_auditevent_changelist")},
+            {"title": _("Spend and request pages"), "icon": "bar_chart", "link": "/"},
+        ]},
+    ]},
+}  # fmt: skip

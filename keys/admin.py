@@ -1,0 +1,164 @@
+"""Admin pages of teams, people and organisations. Keys are in `console/admin.py`: their form knows budgets."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from audit.admin_base import AuditedAdmin, actor_of
+from audit.trail import Actor
+from keys import actions
+from keys.forms import NamesField, ObjectField
+from keys.models import Membership, Organisation, Team, User
+
+# Their pages would write without an audit event; roles take the place of groups.
+for _unwanted in (Group, EmailAddress):
+    if admin.site.is_registered(_unwanted):
+        admin.site.unregister(_unwanted)
+
+MODELS_HELP = _("Model names, with commas between them; empty means all.")
+
+
+class TeamForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    allowed_models = NamesField(label=_("models"), help_text=MODELS_HELP)
+    tags = NamesField(label=_("tags"), help_text=_("Go with every call of the team."))
+    metadata = ObjectField(label=_("metadata"))
+
+    class Meta:
+        model = Team
+        fields = ["name", "organisation", "allowed_models", "cost_centre", "tags", "is_blocked", "metadata"]
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    extra = 0
+    fields = ["user", "role"]
+    autocomplete_fields = ["user"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return []
+
+
+@admin.register(Team)
+class TeamAdmin(AuditedAdmin):
+    form = TeamForm
+    verb_fields = actions.TEAM_FIELDS
+    list_display = ["name", "organisation", "cost_centre", "key_count", "member_count", "is_blocked"]
+    list_filter = ["is_blocked", "organisation"]
+    search_fields = ["name", "id", "cost_centre"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        counts = {"keys_n": Count("keys", distinct=True), "members_n": Count("memberships", distinct=True)}
+        return super().get_queryset(request).annotate(**counts)  # type: ignore[no-any-return]  # unfold is untyped
+
+    @display(description=_("keys"), ordering="keys_n")
+    def key_count(self, team: Any) -> int:
+        return int(team.keys_n)
+
+    @display(description=_("members"), ordering="members_n")
+    def member_count(self, team: Any) -> int:
+        return int(team.members_n)
+
+    def create_row(self, row: Team, form: Any, actor: Actor) -> None:
+        actions.create_team(row, actor=actor)
+
+    def change_row(self, row: Team, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        actions.change_team(row, changes, actor=actor)
+
+    def delete_row(self, row: Team, actor: Actor) -> None:
+        actions.delete_team(row, actor=actor)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        actor = actor_of(request)
+        added = formset.save(commit=False)
+        for gone in formset.deleted_objects:
+            actions.remove_member(gone, actor=actor)
+        for membership, _names in formset.changed_objects:
+            self._change_member(membership, actor)
+        for membership in added:
+            if membership._state.adding:
+                actions.add_member(membership, actor=actor)
+
+    def _change_member(self, membership: Membership, actor: Actor) -> None:
+        """Another person in the same line is one member less and one more."""
+        known = Membership.objects.get(pk=membership.pk)
+        if known.user_id == membership.user_id:
+            actions.change_member(known, membership.role, actor=actor)
+            return
+        actions.remove_member(known, actor=actor)
+        actions.add_member(Membership(team=membership.team, user=membership.user, role=membership.role), actor=actor)
+
+
+class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    allowed_models = NamesField(label=_("models"), help_text=MODELS_HELP)
+    metadata = ObjectField(label=_("metadata"))
+
+    class Meta:
+        model = Organisation
+        fields = ["name", "allowed_models", "is_blocked", "metadata"]
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(AuditedAdmin):
+    form = OrganisationForm
+    verb_fields = actions.ORGANISATION_FIELDS
+    list_display = ["name", "is_blocked", "created_at"]
+    search_fields = ["name", "id"]
+
+    def create_row(self, row: Organisation, form: Any, actor: Actor) -> None:
+        actions.create_organisation(row, actor=actor)
+
+    def change_row(self, row: Organisation, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        actions.change_organisation(row, changes, actor=actor)
+
+    def delete_row(self, row: Organisation, actor: Actor) -> None:
+        actions.delete_organisation(row, actor=actor)
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    new_password = forms.CharField(
+        label=_("new password"), required=False, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=_("Leave empty to keep what is. Without a password people sign in by single sign-on or a one-time link."),
+    )  # fmt: skip
+    metadata = ObjectField(label=_("metadata"))
+
+    class Meta:
+        model = User
+        fields = ["username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"]
+
+    def clean_new_password(self) -> str:
+        password = str(self.cleaned_data["new_password"] or "")
+        if password:
+            validate_password(password, self.instance)
+        return password
+
+
+@admin.register(User)
+class UserAdmin(AuditedAdmin):
+    form = UserForm
+    verb_fields = actions.USER_FIELDS
+    list_display = ["username", "email", "role", "is_active", "is_blocked", "last_login"]
+    list_filter = ["role", "is_active", "is_blocked"]
+    search_fields = ["username", "email", "first_name", "last_name", "id"]
+    ordering = ["username"]
+
+    def create_row(self, row: User, form: Any, actor: Actor) -> None:
+        actions.create_user(row, actor=actor, password=form.cleaned_data["new_password"])
+
+    def change_row(self, row: User, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        actions.change_user(row, changes, actor=actor)
+        if password := form.cleaned_data["new_password"]:
+            actions.set_password(row, password, actor=actor)
+
+    def delete_row(self, row: User, actor: Actor) -> None:
+        actions.delete_user(row, actor=actor)

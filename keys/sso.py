@@ -1,0 +1,96 @@
+"""Signing in: allauth's adapter (nobody signs up by themselves) and the one-time link of `tallygate admin login-link`."""
+
+from datetime import timedelta
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import base36_to_int, urlsafe_base64_decode, urlsafe_base64_encode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET
+
+from audit.trail import Actor, describe, record_change
+from keys.actions import create_user, set_password
+from keys.models import User
+
+LINK_LASTS = timedelta(minutes=15)
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def set_password(self, user: User, password: str) -> None:
+        """allauth's pages change passwords through this, so the audit trail sees it."""
+        changed = set_password(user, password, actor=Actor("user", id=user.pk, name=str(user)))
+        user.password = changed.password
+
+
+class LinkTokens(PasswordResetTokenGenerator):
+    """Tokens that die after 15 minutes and with the next sign-in."""
+
+    key_salt = "keys.sso.LinkTokens"
+
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
+        signed_in = user.last_login.isoformat() if user.last_login else ""
+        return f"{user.pk}/{user.password}/{signed_in}/{user.is_active}/{timestamp}"
+
+    def check_token(self, user: User | None, token: str | None) -> bool:
+        if not user or not token or not super().check_token(user, token):
+            return False
+        made_s = base36_to_int(token.partition("-")[0])
+        return self._num_seconds(self._now()) - made_s <= LINK_LASTS.total_seconds()
+
+
+LINK_TOKENS = LinkTokens()
+
+
+def first_admin(actor: Actor) -> User:
+    """The administrator to sign in as; made when there is none."""
+    admins = User.objects.filter(role=User.Role.ADMIN, is_active=True, is_blocked=False)
+    known = admins.order_by("date_joined").first()
+    return known or create_user(User(username="admin", role=User.Role.ADMIN), actor=actor)
+
+
+def login_link(user: User) -> str:
+    """An address that signs this person in once, within 15 minutes."""
+    place = {"uid": urlsafe_base64_encode(user.pk.encode()), "token": LINK_TOKENS.make_token(user)}
+    return settings.TALLYGATE_PUBLIC_URL + reverse("login_by_link", kwargs=place)
+
+
+def _person(uid: str) -> User | None:
+    try:
+        pk = urlsafe_base64_decode(uid).decode()
+    except ValueError:
+        return None
+    return User.objects.select_for_update().filter(pk=pk, is_active=True, is_blocked=False).first()
+
+
+@never_cache
+@require_GET
+@sensitive_variables("token")
+def login_by_link(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    """GET only: the HEAD with which chat programs look at a link must not use it up."""
+    with transaction.atomic():
+        user = _person(uid)
+        if not user or not LINK_TOKENS.check_token(user, token):
+            return render(request, "login_link_failed.html", status=403)
+        before = describe(user)
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        actor = Actor("user", id=user.pk, name=str(user), ip=request.META.get("REMOTE_ADDR", ""))
+        record_change(
+            "user.signed_in_by_link",
+            user,
+            actor=actor,
+            before={"last_login": before["last_login"]},
+            after={"last_login": describe(user)["last_login"]},
+        )
+    response = HttpResponseRedirect(settings.LOGIN_REDIRECT_URL)
+    response["Referrer-Policy"] = "no-referrer"
+    return response

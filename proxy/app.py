@@ -1,0 +1,98 @@
+"""The data plane as a bare ASGI application: endpoint table, method, client address, then the walk."""
+
+from urllib.parse import parse_qs
+
+from keys import authenticate as door
+from keys.snapshot import Caller
+from proxy import models_list
+from proxy.asgi import Fields, Receive, Scope, Send
+from proxy.client import Client
+from proxy.endpoints import HELLO, LIVENESS, MODELS, READINESS, Endpoint, find
+from proxy.errors import CallError, ClientError
+from proxy.exchange import Exchange, new_request_id
+from proxy.flow import authenticate, walk
+from proxy.plane import Plane
+from proxy.refusal import refusal_body, refusal_headers
+
+JSON: Fields = [(b"content-type", b"application/json")]
+
+
+class DataPlane:
+    """Answers for every path that `proxy.endpoints.is_ours` names."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = find(scope["path"])
+        client = Client(scope, receive, send)
+        if endpoint is not None and scope["method"] in endpoint.methods:
+            if endpoint.upstream_path:
+                exchange = Exchange(self.plane, endpoint, client, self._address(scope, client))
+                await walk(exchange)
+                client.stop_watching()
+                return
+            await self._local(endpoint, client, scope)
+            return
+        error = _no_such_method(scope, endpoint) if endpoint is not None else _no_such_path(scope)
+        await _say(client, error, allow=endpoint.methods if endpoint else ())
+
+    def _address(self, scope: Scope, client: Client) -> str:
+        peer = scope["client"][0] if scope.get("client") else ""
+        trusted = self.plane.trusted_proxies
+        return door.client_ip(peer, client.header(b"x-forwarded-for"), trusted) if trusted else peer
+
+    async def _local(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
+        """Endpoints that this process answers by itself."""
+        if endpoint in {HELLO, LIVENESS}:
+            await client.answer(200, JSON, b"\"I'm alive!\"")
+        elif endpoint is READINESS:
+            ready = self.plane.is_ready and not self.plane.is_draining
+            await client.answer(200 if ready else 503, JSON, b'{"status":"healthy","db":"connected"}' if ready else b'{"status":"unhealthy","db":"Not connected"}')
+        else:
+            await self._models(endpoint, client, scope)
+
+    async def _models(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
+        exchange = Exchange(self.plane, endpoint, client, self._address(scope, client))
+        self.plane.live.discard(exchange)
+        try:
+            caller = authenticate(exchange)
+            body = _model_page(exchange, endpoint, caller)
+        except CallError as error:
+            await _say(client, error)
+            return
+        await client.answer(200, [*JSON, (b"request-id", exchange.request_id.encode())], body)
+
+
+def _model_page(exchange: Exchange, endpoint: Endpoint, caller: Caller) -> bytes:
+    routes = exchange.snapshot.routes
+    if endpoint is MODELS:
+        query = parse_qs(exchange.client.query)
+        asked = query.get("limit", [""])[0]
+        limit = min(int(asked), models_list.MAX_PAGE) if asked.isascii() and asked.isdigit() and int(asked) else models_list.MAX_PAGE
+        return models_list.listing(caller, routes, limit=limit, after=query.get("after_id", [""])[0])
+    name = exchange.client.path.removeprefix("/v1/models/")
+    body = models_list.one(caller, routes, name)
+    if body is None:
+        raise ClientError(404, "model_not_found", f"model: {name[:200]}")
+    return body
+
+
+def _no_such_method(scope: Scope, endpoint: Endpoint) -> ClientError:
+    return ClientError(405, "method_not_allowed", f"{scope['path']} takes {' or '.join(endpoint.methods)}, not {scope['method']}. Your side.")
+
+
+def _no_such_path(scope: Scope) -> ClientError:
+    path = scope["path"][:200]
+    return ClientError(404, "not_found", f"There is nothing at {path}. Your side. Claude Code's base URL is this gateway's address without a path.")
+
+
+async def _say(client: Client, error: CallError, *, allow: tuple[str, ...] = ()) -> None:
+    """A refusal outside the walk."""
+    request_id = new_request_id()
+    headers = refusal_headers(error, request_id)
+    if allow:
+        headers.append((b"allow", ", ".join(allow).encode()))
+    await client.answer(error.status, headers, refusal_body(error, request_id))
+
+

@@ -1,0 +1,99 @@
+"""Everything that can end a call badly, and how it is told.
+
+    CallError
+    ├── ClientError      the caller's side: bad body, key, model, budget
+    ├── GatewayError     our side: no deployment, overloaded, shutting down
+    └── ProviderError    the provider's side, before its answer could be passed on
+        ├── Unreachable  no connection: nothing was sent, another attempt is safe
+        ├── Lost         the connection broke after the request went out
+        └── TooSlow      a time limit passed
+
+An error knows its status, its code, whose side it is on, whether another attempt may help, and when a caller should come back.
+A provider's own error answer is no CallError: it passes as it came.
+"""
+
+import asyncio
+from typing import ClassVar
+
+import aiohttp
+
+from keys.authenticate import Refusal
+
+STATUS_OF_REFUSAL = {"key_missing": 401, "key_invalid": 401, "key_blocked": 403, "key_expired": 403, "ip_not_allowed": 403}
+
+
+class CallError(Exception):
+    source: ClassVar[str] = "gateway"
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None, error_type: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.error_type = error_type
+
+    @property
+    def retryable(self) -> bool:
+        """Whether another deployment may do better."""
+        return False
+
+    @property
+    def client_may_retry(self) -> bool:
+        """Whether the client's own retry makes sense; told in x-should-retry."""
+        return self.status >= 500 or (self.status == 429 and self.code != "budget_exceeded")
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the error contract, less the request id."""
+        listed = [
+            (b"x-tallygate-error-source", self.source.encode()),
+            (b"x-tallygate-error-code", self.code.encode()),
+            (b"x-should-retry", b"true" if self.client_may_retry else b"false"),
+        ]
+        if self.retry_after_s is not None:
+            listed.append((b"retry-after", str(self.retry_after_s).encode()))
+        return listed
+
+
+class ClientError(CallError):
+    source = "client"
+
+
+class GatewayError(CallError):
+    pass
+
+
+class ProviderError(CallError):
+    source = "provider"
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+class Unreachable(ProviderError):
+    pass
+
+
+class Lost(ProviderError):
+    pass
+
+
+class TooSlow(ProviderError):
+    pass
+
+
+def of_refusal(refusal: Refusal) -> ClientError:
+    return ClientError(STATUS_OF_REFUSAL[refusal.code], refusal.code, refusal.message)
+
+
+def of_upstream(error: Exception, provider: str) -> ProviderError:
+    """A transport error as ours. What the library says is not told: it may name internal hosts."""
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)):
+        return Unreachable(502, "provider_unreachable", f"{provider} could not be reached. Provider's side. Try again; the administrator sees the details.")
+    if isinstance(error, asyncio.TimeoutError):
+        return TooSlow(504, "provider_timeout", f"{provider} did not answer in time. Provider's side. Try again.")
+    return Lost(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")
+
+
+UPSTREAM_ERRORS = (aiohttp.ClientError, OSError, asyncio.TimeoutError)

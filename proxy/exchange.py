@@ -1,0 +1,145 @@
+"""Exchange: one call from its first header to its last ledger line. Owns the caller, the attempts, the usage; always closed, exactly once.
+
+Closing is synchronous (one journal line, one tally), so nothing that cancels a handler can stop it.
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+from audit.requests import AttemptNote
+from billing.pricing import Cost, cost
+from billing.usage import Usage
+from keys.snapshot import Caller
+from proxy.client import Client
+from proxy.endpoints import Endpoint
+from proxy.errors import CallError, GatewayError
+from proxy.meter import Meter
+from proxy.plane import Plane
+from proxy.record import entry
+from proxy.snapshot import Snapshot
+from routing.dialects.messages import Ask
+from routing.providers.base import Provider
+from routing.snapshot import DeploymentSnapshot, RouteSnapshot
+
+BYTES_PER_INPUT_TOKEN = 2.5
+OUTPUT_GRANT = 4096
+NOBODY = Caller(key_id="", key_name="")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one deployment. `was_sent` from the moment its request may have reached the provider."""
+
+    note: AttemptNote
+    deployment: DeploymentSnapshot
+    provider: Provider
+    model: str
+    meter: Meter = field(default_factory=Meter)
+    was_sent: bool = False
+    is_free: bool = False
+
+
+def new_request_id() -> str:
+    """`req_` and 28 hex digits that sort by time."""
+    return f"req_{time.time_ns() // 1_000_000:012x}{random.getrandbits(64):016x}"  # noqa: S311 - an id, not a secret
+
+
+class Exchange:
+    """State of one call. Deadlines are looked at by the plane's sweeper, so a wait costs two assignments and no timer."""
+
+    __slots__ = (
+        "_is_closed", "ask", "attempts", "caller", "client", "client_ip", "deadline", "deadline_error", "endpoint", "error", "error_code", "error_message", "error_source", "first_byte",
+        "outcome", "ping_at", "plane", "received_at", "request_bytes", "request_id", "route", "snapshot", "started", "status", "stopped",
+        "task", "waited_s", "windows",
+    )  # fmt: skip
+
+    def __init__(self, plane: Plane, endpoint: Endpoint, client: Client, client_ip: str) -> None:
+        self.plane = plane
+        self.snapshot: Snapshot = plane.snapshot
+        self.endpoint = endpoint
+        self.client = client
+        self.client_ip = client_ip
+        self.request_id = new_request_id()
+        self.received_at = time.time()
+        self.started = time.perf_counter()
+        self.caller = NOBODY
+        self.ask: Ask | None = None
+        self.route: RouteSnapshot | None = None
+        self.request_bytes = 0
+        self.windows: list[tuple[int, float]] = []
+        self.attempts: list[Attempt] = []
+        self.status = 0
+        self.outcome = ""
+        self.error: CallError | None = None
+        self.error_source = self.error_code = self.error_message = ""
+        self.first_byte: float | None = None
+        self.waited_s = 0.0
+        self.deadline = 0.0
+        self.deadline_error: CallError | None = None
+        self.ping_at = 0.0
+        self.stopped: CallError | None = None
+        self.task = asyncio.current_task()
+        self._is_closed = False
+        plane.live.add(self)
+
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self.started) * 1000
+
+    def stop(self, error: CallError) -> None:
+        """Ends whatever the walk waits for; it then raises `error`."""
+        if self.stopped is None and self.task is not None:
+            self.stopped = error
+            self.task.cancel()
+
+    def client_left(self) -> None:
+        """The caller is gone: cancel what stops the bill when cancelled, else read on to the end for exact figures."""
+        if self._is_closed:
+            return
+        current = self.attempts[-1] if self.attempts else None
+        if current is None or current.provider.cancel_stops_billing or not current.was_sent:
+            self.stop(GatewayError(499, "client_left", "The caller closed the connection."))
+        else:
+            self.deadline = time.monotonic() + self.plane.limits.drain_s
+            self.deadline_error = GatewayError(499, "client_left", "The caller closed the connection.")
+
+    def open_attempt(self, attempt: Attempt) -> None:
+        """Puts the attempt on record, at its estimated cost, before a byte of it goes upstream."""
+        self.attempts.append(attempt)
+        attempt.is_free = not self.endpoint.is_billed
+        if not attempt.is_free:
+            guess = self.guess(min(self.ask.max_tokens if self.ask else 0, OUTPUT_GRANT))
+            self.plane.journal.open(attempt.note.id, entry(self, "interrupted", guess, [(attempt, self.price(attempt, guess))]))
+
+    def guess(self, output_tokens: int) -> Usage:
+        """An estimate from the size of the request, where nobody told us the usage."""
+        return Usage(input_tokens=1 + int(self.request_bytes / BYTES_PER_INPUT_TOKEN), output_tokens=output_tokens, estimated=True)
+
+    def price(self, attempt: Attempt, usage: Usage) -> Cost:
+        return cost(self.snapshot.prices, attempt.provider.name, attempt.model, usage, self.received_at)
+
+    def close(self) -> None:
+        """Settles: the usage seen becomes cost, tally and one journal line. Calls that never got past the door leave no record."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.plane.live.discard(self)
+        if self.caller is NOBODY:
+            return
+        usage = Usage()
+        costs: list[tuple[Attempt, Cost]] = []
+        for attempt in self.attempts:
+            used = self._used(attempt)
+            if used is not None:
+                usage = used
+                costs.append((attempt, self.price(attempt, used)))
+        self.plane.journal.close(self.request_id, entry(self, self.outcome or "failed", usage, costs))
+        if costs and self.windows:
+            self.plane.tallies.add(self.windows, sum(price.amount_nano for _, price in costs))
+
+    def _used(self, attempt: Attempt) -> Usage | None:
+        """What an attempt used; None when the provider cannot have charged for it."""
+        if attempt.is_free or not attempt.was_sent or attempt.note.status >= 400:
+            return None
+        return attempt.meter.usage() if attempt.meter.has_started else self.guess(1)

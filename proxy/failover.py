@@ -1,0 +1,106 @@
+"""Step six: tries the deployments in order. After the first byte to the caller there is no other attempt."""
+
+import asyncio
+import time
+
+from audit.requests import AttemptNote
+from proxy.errors import CallError, GatewayError, TooSlow
+from proxy.exchange import Attempt, Exchange
+from proxy.upstream import Response
+from routing.providers.base import UpstreamRequest, forwarded
+from routing.providers.registry import PROVIDERS
+from routing.snapshot import DeploymentSnapshot
+from routing.translation import translate
+
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
+ACCEPT_ENCODING = "accept-encoding"
+
+
+async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> Response:
+    """The first answer worth passing on: a success, a refusal that every deployment would give, or the last one's failure."""
+    for number, deployment in enumerate(line_up, 1):
+        is_last = number == len(line_up)
+        try:
+            attempt, request = _prepare(exchange, deployment, number)
+            response = await _try(exchange, attempt, request)
+        except CallError as error:
+            if is_last or not error.retryable or exchange.client.has_left:
+                raise
+            continue
+        if is_last or response.status not in RETRYABLE_STATUSES:
+            return response
+        attempt.note.outcome = "failed"
+        attempt.note.error_code = "provider_error"
+        attempt.note.duration_ms = exchange.elapsed_ms() - attempt.note.started_ms
+        response.close()
+    raise GatewayError(503, "no_deployment", "No deployment serves this model now. Gateway's side. Ask your administrator.")
+
+
+def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) -> tuple[Attempt, UpstreamRequest]:
+    """Step five for one deployment: the request in its provider's tongue, and the attempt put on record."""
+    ask = exchange.ask
+    provider = PROVIDERS.get(deployment.provider)
+    if provider is None or ask is None:
+        raise GatewayError(503, "no_deployment", f"Provider {deployment.provider} is not served here. Gateway's side. Ask your administrator.")
+    if deployment.problem:
+        raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
+    model = ask.model if deployment.model == "*" else deployment.model
+    body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
+    headers = forwarded(exchange.client.raw_headers)
+    headers.append((ACCEPT_ENCODING, _coding(exchange)))
+    request = provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
+    note = AttemptNote(
+        id=f"{exchange.request_id}.{number}", deployment=deployment.name, provider=provider.name, model=model, started_ms=exchange.elapsed_ms()
+    )
+    attempt = Attempt(note, deployment, provider, model)
+    exchange.open_attempt(attempt)
+    return attempt, request
+
+
+class NotReady(GatewayError):
+    """This deployment cannot be tried; another may."""
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+def _coding(exchange: Exchange) -> str:
+    """Streams come plain, so that the meter reads them; whole answers packed where the caller can unpack."""
+    streams = exchange.ask is not None and exchange.ask.is_stream
+    return "gzip" if not streams and "gzip" in exchange.client.header(b"accept-encoding") else "identity"
+
+
+async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -> Response:
+    note, deployment = attempt.note, attempt.deployment
+    attempt.was_sent = True
+    begun = time.perf_counter()
+    exchange.deadline_error = TooSlow(504, "provider_timeout", f"{deployment.provider} did not answer in time. Provider's side. Try again.")
+    exchange.deadline = time.monotonic() + deployment.first_byte_timeout_s
+    try:
+        response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process)
+    except asyncio.CancelledError:
+        error = exchange.stopped
+        if error is None or exchange.client.has_left or exchange.task is None:
+            raise
+        exchange.stopped = None
+        exchange.task.uncancel()
+        _note_failure(exchange, attempt, error)
+        raise error from None
+    except CallError as error:
+        _note_failure(exchange, attempt, error)
+        raise
+    finally:
+        exchange.deadline = 0.0
+        exchange.waited_s += time.perf_counter() - begun
+    note.status = response.status
+    note.upstream_request_id = response.headers.get("request-id", "")[:100]
+    return response
+
+
+def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
+    attempt.was_sent = error.code != "provider_unreachable"
+    note = attempt.note
+    note.outcome = "failed"
+    note.error_code, note.error_message = error.code, error.message
+    note.duration_ms = exchange.elapsed_ms() - note.started_ms

@@ -1,0 +1,81 @@
+"""THE WALK: one call from its headers to its ledger line, eight steps, each one call, no step knowing the next.
+
+The caller is known before its body is read, so that strangers cannot make us hold megabytes.
+"""
+
+import asyncio
+import random
+import time
+
+from keys import authenticate as door
+from keys.authenticate import Refusal
+from keys.snapshot import Caller
+from proxy.admission import admit
+from proxy.client import ClientLeft
+from proxy.errors import CallError, ClientError, GatewayError, of_refusal
+from proxy.exchange import Exchange
+from proxy.failover import send
+from proxy.refusal import refuse
+from proxy.relay import relay
+from routing.choose import choose
+from routing.dialects import messages
+from routing.dialects.messages import Ask, BadBody
+
+
+async def walk(exchange: Exchange) -> None:
+    try:
+        exchange.caller = authenticate(exchange)
+        exchange.ask = await read(exchange)
+        exchange.route, exchange.windows = admit(exchange, exchange.ask)
+        line_up = choose(exchange.route, random.random)
+        exchange.client.watch(exchange.client_left)
+        response = await send(exchange, line_up)
+        await relay(exchange, response)
+    except CallError as error:
+        await refuse(exchange, error)
+    except (asyncio.CancelledError, ClientLeft) as ending:
+        await stopped(exchange, ending)
+    finally:
+        exchange.close()
+
+
+def authenticate(exchange: Exchange) -> Caller:
+    """The caller behind the first credential that is ours, fit to call now and from here."""
+    plane = exchange.plane
+    try:
+        caller = door.identify(door.tokens(exchange.client.headers, plane.key_header), exchange.snapshot.keys)
+        exchange.caller = caller
+        door.check(caller, exchange.client_ip, time.time())
+    except Refusal as refusal:
+        raise of_refusal(refusal) from None
+    return caller
+
+
+async def read(exchange: Exchange) -> Ask:
+    """The body under its limits, and what it asks for."""
+    limits = exchange.plane.limits
+    exchange.deadline_error = ClientError(408, "body_timeout", "The request body did not arrive in time. Your side.")
+    exchange.deadline = time.monotonic() + limits.body_idle_s
+    begun = time.perf_counter()
+    body = await exchange.client.read_body(limits.body_bytes)
+    exchange.waited_s += time.perf_counter() - begun
+    exchange.deadline = 0.0
+    exchange.request_bytes = len(body)
+    try:
+        return messages.read(body, counts_only=not exchange.endpoint.is_billed)
+    except BadBody as error:
+        raise ClientError(400, "invalid_request", str(error)) from None
+
+
+async def stopped(exchange: Exchange, ending: BaseException) -> None:
+    """A wait was broken off: by a time limit of ours, by the caller's leaving, or by the server's own stop."""
+    error = exchange.stopped
+    if isinstance(ending, asyncio.CancelledError) and error is None:
+        await refuse(exchange, GatewayError(503, "shutting_down", "The gateway is stopping. Gateway's side. Try again.", retry_after_s=5))
+        raise ending
+    if exchange.client.has_left or error is None:
+        exchange.outcome = "client_left"
+        exchange.status = exchange.status or 499
+        exchange.error_source, exchange.error_code = "client", "client_left"
+        return
+    await refuse(exchange, error)

@@ -1,0 +1,64 @@
+"""What one process of the data plane shares among its calls, and the sweeper that watches their deadlines."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from billing.journal import Journal
+from billing.limits import Tallies
+from keys.snapshot import Network
+from proxy.limits import Limits
+from proxy.snapshot import Snapshot
+from proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from proxy.exchange import Exchange
+
+PING = b"event: ping\ndata: {\"type\": \"ping\"}\n\n"
+
+
+@dataclass(slots=True)
+class Plane:
+    """`snapshot` is replaced whole by the refresher; `live` holds the calls under way."""
+
+    journal: Journal
+    upstream: Upstream
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    tallies: Tallies = field(default_factory=Tallies)
+    limits: Limits = field(default_factory=Limits)
+    trusted_proxies: tuple[Network, ...] = ()
+    key_header: bytes = b""
+    is_ready: bool = False
+    is_draining: bool = False
+    live: "set[Exchange]" = field(default_factory=set)
+    _sweeper: "asyncio.Task[None] | None" = None
+    _pings: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    def start(self) -> None:
+        self._sweeper = asyncio.create_task(self._sweep_forever())
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self.upstream.close()
+        self.journal.stop()
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.sweep_s)
+            self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """Stops calls whose deadline has passed; keeps silent streams awake with a ping at an event boundary."""
+        for exchange in list(self.live):
+            if exchange.deadline and now >= exchange.deadline and exchange.deadline_error is not None:
+                exchange.stop(exchange.deadline_error)
+            elif exchange.ping_at and now >= exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
+                exchange.ping_at = now + self.limits.ping_after_s
+                task = asyncio.create_task(exchange.client.write(PING))
+                self._pings.add(task)
+                task.add_done_callback(self._pings.discard)

@@ -1,0 +1,108 @@
+"""Exchange → journal Entry: the request record's columns and the postings of its attempts."""
+
+from typing import TYPE_CHECKING
+
+from audit.requests import LineNote, RequestSummary
+from billing.journal import Entry, Posting
+from billing.pricing import Cost
+from billing.usage import Usage
+from routing.dialects import messages
+
+if TYPE_CHECKING:
+    from proxy.client import Client
+    from proxy.exchange import Attempt, Exchange
+
+MAX_TAGS = 20
+
+
+def entry(exchange: "Exchange", outcome: str, usage: Usage, costs: "list[tuple[Attempt, Cost]]") -> Entry:
+    """The call as it stands: with `outcome` interrupted before an attempt is sent, with its real outcome at the end."""
+    caller, ask, error = exchange.caller, exchange.ask, exchange.error
+    end_user, session = messages.user_and_session(ask) if ask else ("", "")
+    client = exchange.client
+    summary = RequestSummary(
+        id=exchange.request_id,
+        received_at=exchange.received_at,
+        first_byte_ms=exchange.first_byte,
+        duration_ms=(duration := exchange.elapsed_ms()),
+        gateway_ms=max(0.0, duration - exchange.waited_s * 1000),
+        endpoint=exchange.endpoint.name,
+        is_stream=ask.is_stream if ask else False,
+        status=exchange.status,
+        outcome=outcome,
+        error_source=error.source if error else exchange.error_source,
+        error_code=error.code if error else exchange.error_code,
+        error_message=error.message[:1000] if error else exchange.error_message[:1000],
+        organisation_id=caller.organisation_id,
+        team_id=caller.team_id,
+        team_name=caller.team_name,
+        user_id=caller.user_id,
+        user_name=caller.user_name,
+        key_id=caller.key_id,
+        key_name=caller.key_name,
+        cost_centre=caller.cost_centre,
+        end_user=end_user,
+        session_id=client.header(b"x-claude-code-session-id")[:100] or session or client.header(b"x-litellm-session-id")[:100],
+        agent_id=client.header(b"x-claude-code-agent-id")[:100],
+        tags=tags(client, caller.tags),
+        client=client_name(client),
+        client_ip=exchange.client_ip,
+        route=ask.model if ask else "",
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_5m_tokens=usage.cache_write_5m_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        output_tokens=usage.output_tokens,
+        thinking_tokens=usage.thinking_tokens,
+        web_searches=usage.web_search_requests,
+        is_estimated=usage.estimated and bool(costs),
+        request_bytes=exchange.request_bytes,
+        response_bytes=client.sent_bytes,
+    )
+    if exchange.attempts:
+        _add_served(summary, exchange)
+    postings = _add_costs(summary, exchange, costs, is_estimated=usage.estimated)
+    return Entry(summary, postings, exchange.windows)
+
+
+def _add_served(summary: RequestSummary, exchange: "Exchange") -> None:
+    last = exchange.attempts[-1]
+    summary.provider = last.provider.name
+    summary.deployment_id = last.deployment.id
+    summary.deployment_name = last.deployment.name
+    summary.served_model = last.meter.model[:200] or last.model
+    summary.upstream_request_id = last.note.upstream_request_id
+    summary.tools = last.meter.tools
+    summary.stop_reason = last.meter.stop_reason[:40]
+    summary.attempts = [attempt.note for attempt in exchange.attempts]
+
+
+def _add_costs(summary: RequestSummary, exchange: "Exchange", costs: "list[tuple[Attempt, Cost]]", *, is_estimated: bool) -> list[Posting]:
+    postings = []
+    total = 0
+    for attempt, cost in costs:
+        attempt.note.cost_nano = None if cost.unpriced else cost.amount_nano
+        total += cost.amount_nano
+        summary.is_unpriced = summary.is_unpriced or cost.unpriced
+        summary.price_lines = [LineNote(line.kind, line.count, line.unit_pico, line.amount_nano, line.model) for line in cost.lines]
+        postings.append(
+            Posting(
+                attempt.note.id, exchange.received_at, cost.amount_nano, cost.unpriced, is_estimated, attempt.provider.name, attempt.model, cost.price_version
+            )
+        )
+    summary.cost_nano = None if summary.is_unpriced else total
+    return postings
+
+
+def tags(client: "Client", own: tuple[str, ...]) -> list[str]:
+    """The key's and team's tags, then those of the call's x-litellm-tags header."""
+    sent = client.headers.get(b"x-litellm-tags")
+    if not sent:
+        return list(own)
+    named = [tag.strip()[:100] for tag in sent.decode("utf-8", "replace").split(",")]
+    return list(dict.fromkeys([*own, *filter(None, named)]))[:MAX_TAGS]
+
+
+def client_name(client: "Client") -> str:
+    """The first product of the user agent: `claude-cli/2.1.329`."""
+    return client.header(b"user-agent").split(" ", 1)[0][:100]

@@ -1,0 +1,115 @@
+"""Step seven: the provider's bytes to the caller as they come, the meter reading a copy, both ends under time limits."""
+
+import time
+
+from proxy.asgi import Fields
+from proxy.errors import GatewayError, Lost, ProviderError, TooSlow
+from proxy.exchange import Exchange
+from proxy.upstream import Response
+from routing.dialects import messages
+from routing.providers.base import returned
+from routing.wire.sse import event
+
+STREAM_HEADERS: Fields = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+
+
+async def relay(exchange: Exchange, response: Response) -> None:
+    """Passes the answer on and leaves its outcome in the exchange."""
+    headers = returned(response.headers)
+    headers.append((b"request-id", exchange.request_id.encode()))
+    exchange.status = response.status
+    try:
+        if response.status < 400 and "text/event-stream" in response.headers.get("content-type", ""):
+            await _stream(exchange, response, headers)
+        else:
+            await _whole(exchange, response, headers)
+    finally:
+        response.close()
+        note = exchange.attempts[-1].note
+        note.duration_ms = exchange.elapsed_ms() - note.started_ms
+        note.outcome = exchange.outcome or "failed"
+
+
+async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
+    meter, client = exchange.attempts[-1].meter, exchange.client
+    await client.start(response.status, headers + STREAM_HEADERS)
+    try:
+        while chunk := await _read(exchange, response):
+            meter.feed(chunk)
+            if not client.has_left:
+                await _write(exchange, chunk)
+    except ProviderError as error:
+        await _broken(exchange, error)
+        return
+    if meter.error is not None:
+        exchange.outcome = "failed"
+        exchange.error_source, exchange.error_code, exchange.error_message = "provider", meter.error.type or "provider_error", meter.error.message
+    elif not meter.has_ended and not meter.stop_reason:
+        await _broken(exchange, Lost(502, "upstream_truncated", "The provider ended its answer too early. Provider's side. Try again."))
+        return
+    exchange.outcome = exchange.outcome or ("client_left" if client.has_left else "ok")
+    await client.write(b"", more=False)
+
+
+async def _broken(exchange: Exchange, error: ProviderError) -> None:
+    """After the first byte an error is an event in the stream."""
+    exchange.outcome = "truncated"
+    exchange.error = error
+    body = messages.error_body(error.status, error.message, exchange.request_id)
+    boundary = b"" if exchange.attempts[-1].meter.at_boundary else b"\n\n"
+    await exchange.client.write(boundary + event("error", body), more=False)
+
+
+async def _whole(exchange: Exchange, response: Response, headers: Fields) -> None:
+    """A JSON answer is short: it is collected, so that one cut in the middle becomes a proper error, then passed as it came."""
+    pieces, size = [], 0
+    while chunk := await _read(exchange, response):
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > exchange.plane.limits.answer_bytes:
+            raise Lost(502, "answer_too_large", "The provider's answer is larger than this gateway takes. Provider's side.")
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if response.status < 400:
+        exchange.attempts[-1].meter.read_whole(body, response.headers.get("content-encoding", ""))
+        exchange.outcome = "client_left" if exchange.client.has_left else "ok"
+    else:
+        _note_refusal(exchange, response.status, body)
+        headers.append((b"x-tallygate-error-source", b"provider"))
+    await exchange.client.answer(response.status, headers, body)
+
+
+def _note_refusal(exchange: Exchange, status: int, body: bytes) -> None:
+    """The provider's own refusal passes as it came; what it said is kept on record."""
+    exchange.outcome = "failed"
+    code, message = messages.read_error(body)
+    exchange.error_source, exchange.error_code, exchange.error_message = "provider", code or f"http_{status}", message
+    note = exchange.attempts[-1].note
+    note.error_code, note.error_message = exchange.error_code, message
+
+
+async def _read(exchange: Exchange, response: Response) -> bytes:
+    now = time.monotonic()
+    idle_s = exchange.attempts[-1].deployment.idle_timeout_s
+    if not exchange.client.has_left:
+        exchange.deadline = now + idle_s
+        exchange.deadline_error = TOO_QUIET
+    if exchange.client.has_started:
+        exchange.ping_at = now + exchange.plane.limits.ping_after_s
+    chunk = await response.read()
+    exchange.ping_at = 0.0
+    if chunk and exchange.first_byte is None:
+        exchange.first_byte = exchange.attempts[-1].note.first_byte_ms = exchange.elapsed_ms()
+    exchange.waited_s += time.monotonic() - now
+    return chunk
+
+
+async def _write(exchange: Exchange, chunk: bytes) -> None:
+    now = time.monotonic()
+    exchange.deadline = now + exchange.plane.limits.write_stall_s
+    exchange.deadline_error = READER_STALLED
+    await exchange.client.write(chunk)
+    exchange.waited_s += time.monotonic() - now
+
+
+TOO_QUIET = TooSlow(504, "provider_timeout", "The provider stopped sending. Provider's side. Try again.")
+READER_STALLED = GatewayError(499, "client_stalled", "The caller stopped reading.")

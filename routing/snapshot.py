@@ -1,0 +1,56 @@
+"""Routes and deployments as the data plane sees them: frozen data without Django."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSnapshot:
+    """One upstream model at one provider. `model` "*" passes on the name that was asked. Timeouts are seconds."""
+
+    id: str
+    name: str
+    provider: str
+    model: str
+    base_url: str = ""
+    secret: str = field(default="", repr=False)
+    problem: str = ""
+    connect_timeout_s: float = 5
+    first_byte_timeout_s: float = 600
+    idle_timeout_s: float = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment in a route: lower `order` first, chance by `weight` among equals."""
+
+    deployment: DeploymentSnapshot
+    order: int = 1
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSnapshot:
+    name: str
+    targets: tuple[Target, ...]
+    description: str = ""
+    created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Public model names. An exact name wins over families; the longest family wins over shorter ones."""
+
+    exact: Mapping[str, RouteSnapshot] = field(default_factory=dict)
+    families: tuple[tuple[str, RouteSnapshot], ...] = ()
+
+    @classmethod
+    def of(cls, routes: list[RouteSnapshot]) -> "RouteTable":
+        families = sorted(((route.name[:-1], route) for route in routes if route.name.endswith("*")), key=lambda pair: -len(pair[0]))
+        return cls({route.name: route for route in routes if not route.name.endswith("*")}, tuple(families))
+
+    def find(self, model: str) -> RouteSnapshot | None:
+        route = self.exact.get(model)
+        if route is not None:
+            return route
+        return next((family for prefix, family in self.families if model.startswith(prefix)), None)

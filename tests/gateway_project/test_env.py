@@ -1,0 +1,74 @@
+"""Readers of the environment, and the page that documents every setting they read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway_project import celery, env
+from gateway_project.env import WrongSetting
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> dict[str, env.Reading]:
+    own: dict[str, env.Reading] = {}
+    monkeypatch.setattr(env, "READINGS", own)
+    return own
+
+
+@pytest.mark.parametrize("value", ["yes", "TRUE", "1", "on"])
+def test_flag_reads_yes(monkeypatch: pytest.MonkeyPatch, readings: object, value: str) -> None:
+    monkeypatch.setenv("SETTING", value)
+    assert env.flag("SETTING", default=False, meaning="")
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "ja"])
+def test_flag_refuses_other_words_with_name_and_fix(monkeypatch: pytest.MonkeyPatch, readings: object, value: str) -> None:
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(WrongSetting, match=r"SETTING is .*; yes or no is needed"):
+        env.flag("SETTING", default=True, meaning="")
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "ten", "1e13"])
+def test_number_refuses_what_cannot_be_an_amount(monkeypatch: pytest.MonkeyPatch, readings: object, value: str) -> None:
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(WrongSetting, match="SETTING"):
+        env.number("SETTING", 1, meaning="")
+
+
+@pytest.mark.parametrize("value", ["1.5", "-3", "x"])
+def test_whole_refuses_fractions_and_negatives(monkeypatch: pytest.MonkeyPatch, readings: object, value: str) -> None:
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(WrongSetting, match="a whole number"):
+        env.whole("SETTING", 1, meaning="")
+
+
+def test_relative_folder_is_refused(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    monkeypatch.setenv("SETTING", "var")
+    with pytest.raises(WrongSetting, match="absolute path"):
+        env.folder("SETTING", Path("/srv"), meaning="")
+
+
+def test_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, readings: dict[str, env.Reading]) -> None:
+    monkeypatch.setenv("SETTING", "  ")
+    assert env.text("SETTING", "fallback", meaning="") == "fallback"
+    assert readings["SETTING"].source == "default"
+
+
+def test_secret_is_never_kept_for_showing(monkeypatch: pytest.MonkeyPatch, readings: dict[str, env.Reading]) -> None:
+    monkeypatch.setenv("SETTING", "sk-very-private")
+    env.text("SETTING", secret=True, meaning="")
+    assert (readings["SETTING"].shown, readings["SETTING"].source) == ("set", "environment")
+
+
+def test_name_that_no_reader_asked_for_is_found(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    monkeypatch.setenv("TALLYGATE_PUBLICURL", "http://gateway.test")
+    assert "TALLYGATE_PUBLICURL" in env.unread()
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", DOCS.read_text(), re.MULTILINE))
+    assert celery.BROKER_URL == ""
+    assert documented == set(env.READINGS)

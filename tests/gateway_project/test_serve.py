@@ -1,0 +1,179 @@
+"""`tallygate serve` as a process: what it prints, refuses, keeps and how it ends."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway_project.background import Background
+from gateway_project.celery import app
+
+ROOT = Path(__file__).parents[2]
+BOUND_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Serving:
+    """One server process. `lines` are what it wrote to stdout up to the line that says it answers, or to its end."""
+
+    def __init__(self, home: Path, *words: str, port: int = 0, **environment: str) -> None:
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("TALLYGATE_", "DJANGO_", "ANTHROPIC_", "LITELLM_"))
+        }
+        self.port = port or free_port()
+        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port), *words]
+        env = kept | {"TALLYGATE_HOME": str(home)} | environment
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # our own program
+        self.guard = threading.Timer(BOUND_S, self.process.kill)
+        self.guard.start()
+        assert self.process.stdout
+        self.lines: list[str] = []
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if "answers at" in line:
+                break
+
+    def stop(self) -> tuple[int, str]:
+        """Exit code and everything written to stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        _, told = self.process.communicate()
+        self.guard.cancel()
+        return self.process.returncode, told
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serve") / "home"
+
+
+@pytest.fixture(scope="module")
+def serving(home: Path) -> Iterator[Serving]:
+    """A first start that several tests look at."""
+    running = Serving(home, "--no-background")
+    yield running
+    running.stop()
+
+
+def test_first_start_answers(serving: Serving) -> None:
+    assert serving.lines[-1].startswith(f"Tallygate answers at http://127.0.0.1:{serving.port} ")
+    assert httpx.get(f"http://127.0.0.1:{serving.port}/health/liveliness").status_code == 200
+
+
+def test_first_start_without_a_terminal_prints_only_where_the_secrets_are(serving: Serving, home: Path) -> None:
+    assert serving.lines[0] == f"First start: address, sign-in link and keys are in {home}/first-run.txt\n"
+    assert len(serving.lines) == 2
+    assert "sk-" not in "".join(serving.lines)
+
+
+def test_file_of_the_first_start_is_private_and_connects_claude_code(serving: Serving, home: Path) -> None:
+    path = home / "first-run.txt"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert f"export ANTHROPIC_BASE_URL=http://127.0.0.1:{serving.port}\n    export ANTHROPIC_AUTH_TOKEN=sk-" in path.read_text()
+
+
+def test_everything_in_the_home_is_private(serving: Serving, home: Path) -> None:
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in home.rglob("*")} == {0}
+
+
+def test_second_server_on_one_home_is_refused(serving: Serving, home: Path) -> None:
+    code, told = Serving(home).stop()
+    assert code == 1
+    assert f"another `tallygate serve` already runs on {home}" in told
+
+
+def test_port_in_use_is_one_line(serving: Serving, tmp_path: Path) -> None:
+    code, told = Serving(tmp_path / "other", port=serving.port).stop()
+    assert code == 1
+    assert told.startswith(f"manage.py: cannot listen on 127.0.0.1 port {serving.port}: Address already in use.")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--workers", "2"], "--workers can only be 1"),
+        (["--port", "70000"], "ports go from 1 to 65535"),
+        (["--tls-cert", "x.pem"], "--tls-cert and --tls-key belong together"),
+        (["--tls-cert", "x.pem", "--tls-key", "y.pem"], "--tls-cert names x.pem, which cannot be read"),
+        (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_in_one_line(tmp_path: Path, words: list[str], expected: str) -> None:
+    code, told = Serving(tmp_path / "home", *words).stop()
+    assert code == 1
+    assert expected in told
+    assert told.count("\n") == 1
+
+
+def test_config_is_applied_remembered_and_its_unknown_keys_named_once(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("model_list: [{model_name: mine, litellm_params: {model: demo/x}}]\nlitellm_settings: {drop_params: true}\n")
+    code, told = Serving(tmp_path / "home", "--config", str(config)).stop()
+    assert code == 0
+    assert told.count("litellm_settings.drop_params") == 1
+    assert (tmp_path / "home" / "config.path").read_text() == f"{config}\n"
+    again = Serving(tmp_path / "home", "--no-background")
+    assert "litellm_settings.drop_params" in again.stop()[1]
+    assert len(again.lines) == 1
+
+
+def test_server_with_background_work_drains_and_ends_with_0(tmp_path: Path) -> None:
+    running = Serving(tmp_path / "home")
+    assert running.process.stderr
+    assert any("background work started" in line for line in running.process.stderr)
+    code, told = running.stop()
+    assert code == 0
+    assert "cut off" not in told
+
+
+def test_secrets_are_in_no_log_line(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    told = Serving(home, "--no-background").stop()[1]
+    secrets = [line.partition("=")[2] for line in (home / "secrets.env").read_text().splitlines() if "=" in line]
+    assert len(secrets) == 3
+    assert not [secret for secret in secrets if secret in told]
+
+
+@pytest.fixture
+def heard() -> Iterator[threading.Event]:
+    """A task of the embedded worker that only tells that it ran."""
+    event = threading.Event()
+
+    def hear() -> None:
+        event.set()
+
+    task: Any = app.task(hear, name="tests.heard")
+    yield event
+    app.tasks.unregister(task.name)
+
+
+def test_embedded_worker_runs_tasks_and_stops_in_time(heard: threading.Event) -> None:
+    background = Background(lambda: True)
+    background.start()
+    assert background.running.wait(BOUND_S)
+    app.tasks["tests.heard"].delay()
+    assert heard.wait(BOUND_S)
+    assert background.stop()
+
+
+def test_background_work_waits_until_the_server_answers() -> None:
+    asked = threading.Event()
+    background = Background(lambda: bool(asked.set()))
+    background.start()
+    assert asked.wait(BOUND_S)
+    assert background.stop()
+    assert not background.running.is_set()
