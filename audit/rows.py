@@ -1,7 +1,7 @@
 """Adding, changing and removing a row together with its audit event, in one transaction. The verbs of the apps are built on these."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -39,6 +39,8 @@ def _save(row: models.Model, *, is_new: bool) -> None:
 
 @transaction.atomic
 def add_row(row: Row, *, event: str, actor: Actor, unchecked: Collection[str] = ()) -> Row:
+    if row.pk is None:
+        row.pk = row._meta.pk.get_pk_value_on_save(row)  # an inline formset takes the default away from its parent
     _check(row, unchecked)
     _save(row, is_new=True)
     record_change(event, row, actor=actor)
@@ -48,8 +50,8 @@ def add_row(row: Row, *, event: str, actor: Actor, unchecked: Collection[str] = 
 @transaction.atomic
 def change_row(row: Row, changes: Mapping[str, Any], *, event: str, actor: Actor, unchecked: Collection[str] = ()) -> Row:
     """Reads the row again under a lock, sets `changes` and saves. Nothing is written or recorded when nothing differs."""
-    manager: models.Manager[Row] = type(row)._default_manager
-    current = manager.select_for_update().filter(pk=row.pk).first()
+    manager = row._meta.model._default_manager  # type(row) is something else when row is a lazy request.user
+    current = cast("Row | None", manager.select_for_update().filter(pk=row.pk).first())
     if current is None:
         raise ChangeRefused(f"This {row._meta.verbose_name} no longer exists.")
     before = describe(current)

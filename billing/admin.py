@@ -23,7 +23,7 @@ PER_MILLION = _("USD per million tokens")
 
 
 class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    amount_nano = ScaledField(scale=NANO, label=_("amount in USD"))
+    amount_nano = ScaledField(scale=NANO, label=_("Amount in USD"))
 
     class Meta:
         model = Budget
@@ -104,15 +104,15 @@ class BudgetAdmin(AuditedAdmin):
 
 
 class PriceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    input_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("input"), help_text=PER_MILLION)
-    output_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("output"), help_text=PER_MILLION)
-    cache_read_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("cache read"), help_text=PER_MILLION, required=False)
+    input_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("Input"), help_text=PER_MILLION)
+    output_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("Output"), help_text=PER_MILLION)
+    cache_read_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("Cache read"), help_text=PER_MILLION, required=False)
     cache_write_5m_pico = ScaledField(
-        scale=PICO_PER_USD_PER_MILLION, label=_("cache write, 5 minutes"), help_text=PER_MILLION, required=False
+        scale=PICO_PER_USD_PER_MILLION, label=_("Cache write, 5 minutes"), help_text=PER_MILLION, required=False
     )
-    cache_write_1h_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("cache write, 1 hour"), help_text=PER_MILLION, required=False)
+    cache_write_1h_pico = ScaledField(scale=PICO_PER_USD_PER_MILLION, label=_("Cache write, 1 hour"), help_text=PER_MILLION, required=False)
     web_search_pico = ScaledField(
-        scale=PICO_PER_THOUSAND_SEARCHES, label=_("web search"), help_text=_("USD per thousand searches"), required=False
+        scale=PICO_PER_THOUSAND_SEARCHES, label=_("Web search"), help_text=_("USD per thousand searches"), required=False
     )  # fmt: skip
 
     class Meta:

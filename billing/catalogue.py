@@ -1,77 +1,92 @@
 """The shipped price list: genai-prices' offline data compiled to our Price rows, one model at a time, on first use.
 
-Source: the genai-prices package. Its own calculation takes hundreds of microseconds; this table takes one look-up.
+The list is read when this module is imported (at start, 20 to 40 ms); compiling a model takes 0.1 to 0.5 ms once, and
+`PriceBook` keeps the answer. genai-prices' own calculation, hundreds of microseconds, is never on the way of a call.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
 
-from genai_prices import types
+from genai_prices import __version__, types
 from genai_prices.data_snapshot import get_snapshot
 
 from billing.money import pico_per_token
-from billing.snapshot import Price, Rates
+from billing.snapshot import WEB_SEARCH_PICO, Price, Rates
 
-GENAI_PROVIDERS = {"anthropic": "anthropic"}
+Listed = Decimal | types.TieredPrices | None
+
+# Our provider names → those of the list.
+GENAI_PROVIDERS = {"anthropic": "anthropic", "bedrock": "aws", "vertex_ai": "google", "openai": "openai", "azure": "azure"}
 CONTEXTS: dict[str, dict[str, str]] = {"": {}, "batch": {"processing": "batch"}, "fast": {"speed": "fast"}}
-PICO_PER_USD = 1_000_000_000_000
+EVER = date(1970, 1, 1)
 # A one-hour cache write where the list names only the five-minute one: 2x against 1.25x of the input price.
 HOUR_NUMERATOR, HOUR_DENOMINATOR = 8, 5
+# USD per thousand searches → pico-USD per search: the same power of ten as a rate per million tokens, times a thousand.
+PICO_PER_THOUSANDTH = 1_000
+VERSION_CHARS = 60
 
 DEMO_USD_PER_MILLION = {"opus": ("5", "25"), "sonnet": ("3", "15"), "haiku": ("1", "5")}
 
+_snapshot = get_snapshot()
+_providers = {provider.id: provider for provider in _snapshot.providers}
+
 
 def catalogue(provider: str, model: str, variant: str) -> tuple[Price, ...]:
-    """Prices of a model, newest first; nothing for one that the list does not know."""
+    """Prices of a model, newest first; nothing for one that the list does not know or cannot price by tokens."""
     if provider == "demo":
-        return _demo(model)
-    genai = GENAI_PROVIDERS.get(provider)
-    found = _provider(genai).find_model(model.lower()) if genai else None
-    if found is None:
+        return (_demo[next((family for family in _demo if family in model), "sonnet")],)
+    owner = _providers.get(GENAI_PROVIDERS.get(provider, ""))
+    found = owner.find_model(model, all_providers=_snapshot.providers) if owner else None
+    if owner is None or found is None:
         return ()
-    return tuple(_compile(found, start, CONTEXTS[variant]) for start in sorted(_starts(found), reverse=True))
+    # The list's own rule: a model that is taken over from another provider has its standard price only.
+    context = CONTEXTS[variant] if any(found is own for own in owner.models) else {}
+    compiled = (_compile(found, start, context) for start in sorted(_starts(found), reverse=True))
+    return tuple(price for price in compiled if price is not None)
 
 
-@cache
-def _provider(name: str) -> types.Provider:
-    return next(provider for provider in get_snapshot().providers if provider.id == name)
+def _starts(model: types.ModelInfo) -> set[date]:
+    """Every date from which something about a model's price is different; none where the time of day counts too."""
+    rows = model.prices if isinstance(model.prices, list) else []
+    constraints = [row.constraint for row in rows] + [row.constraint for row in model.price_variants or ()]
+    if any(isinstance(limit, types.TimeOfDateConstraint) for limit in constraints):
+        return set()
+    return {EVER} | {limit.start_date for limit in constraints if isinstance(limit, types.StartDateConstraint)}
 
 
-def _starts(model: types.ModelInfo) -> Iterable[date]:
-    """Every date from which something about a model's price is different."""
-    conditional = model.prices if isinstance(model.prices, list) else []
-    constraints = [row.constraint for row in conditional] + [row.constraint for row in model.price_variants or ()]
-    return {date(1970, 1, 1)} | {limit.start_date for limit in constraints if isinstance(limit, types.StartDateConstraint)}
-
-
-def _compile(model: types.ModelInfo, start: date, context: dict[str, str]) -> Price:
+def _compile(model: types.ModelInfo, start: date, context: dict[str, str]) -> Price | None:
+    """A model's price from a date on; None where the list has no price of input tokens, for then nothing else can be right."""
     at = datetime(start.year, start.month, start.day, tzinfo=UTC)
-    prices = vars(model.get_prices(at, context or None))
-    tiers = {tier.start for price in prices.values() if isinstance(price, types.TieredPrices) for tier in price.tiers}
-    bands = tuple(_rates(prices, above) for above in sorted({0, *tiers}))
-    searches = prices.get("web_searches_kcount")
-    per_search = int(searches * PICO_PER_USD / 1000) if isinstance(searches, Decimal) else 0
-    return Price(f"genai-prices:{model.id}@{start.isoformat()}", bands, per_search, at.timestamp())
+    listed: dict[str, Listed] = vars(model.get_prices(at, context or None))
+    if listed.get("input_mtok") is None:
+        return None
+    tiers = {tier.start for price in listed.values() if isinstance(price, types.TieredPrices) for tier in price.tiers}
+    bands = tuple(_rates(listed, above) for above in sorted({0, *tiers}))
+    searches = listed.get("web_searches_kcount")
+    per_search = pico_per_token(searches) * PICO_PER_THOUSANDTH if isinstance(searches, Decimal) else WEB_SEARCH_PICO
+    version = f"genai-prices-{__version__}@{start.isoformat()}:{model.id}"
+    return Price(version[:VERSION_CHARS], bands, per_search, at.timestamp())
 
 
-def _rates(prices: dict[str, Decimal | types.TieredPrices | None], above: int) -> Rates:
+def _rates(listed: dict[str, Listed], above: int) -> Rates:
+    """The rates of prompts longer than `above`. Cached tokens without a price of their own are input like any other."""
+
     def rate(name: str, otherwise: int) -> int:
-        price = prices.get(name)
+        price = listed.get(name)
         if isinstance(price, types.TieredPrices):
-            price = max((tier for tier in price.tiers if tier.start <= above), key=lambda tier: tier.start).price if above else price.base
-        return pico_per_token(price) if price is not None else otherwise
+            price = next((tier.price for tier in reversed(price.tiers) if tier.start <= above and above), price.base)
+        return otherwise if price is None else pico_per_token(price)
 
     fresh = rate("input_mtok", 0)
-    short_write = rate("cache_write_mtok", fresh)
-    long_write = rate("cache_write_1h_mtok", short_write * HOUR_NUMERATOR // HOUR_DENOMINATOR)
+    short_write = rate("cache_write_5m_mtok", rate("cache_write_mtok", fresh))
+    long_write = rate("cache_write_1h_mtok", -(-short_write * HOUR_NUMERATOR // HOUR_DENOMINATOR))
     return Rates(fresh, rate("output_mtok", 0), rate("cache_read_mtok", fresh), short_write, long_write, above)
 
 
-def _demo(model: str) -> tuple[Price, ...]:
-    """The demo provider's made-up prices: those of the family its model sounds like."""
-    family = next((name for name in DEMO_USD_PER_MILLION if name in model), "sonnet")
+def _demo_price(family: str) -> Price:
     fresh, output = (pico_per_token(usd) for usd in DEMO_USD_PER_MILLION[family])
-    rates = Rates(fresh, output, fresh // 10, fresh * 5 // 4, fresh * 2)
-    return (Price(f"demo:{family}", (rates,), PICO_PER_USD // 100),)
+    return Price(f"demo:{family}", (Rates(fresh, output, fresh // 10, fresh * 5 // 4, fresh * 2),))
+
+
+# The demo provider's made-up prices: those of the family its model sounds like, else the middle one's.
+_demo = {family: _demo_price(family) for family in DEMO_USD_PER_MILLION}

@@ -23,15 +23,12 @@ class PriceLine:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The sum of its lines. `unpriced` means that nobody told us a price: the amount then says nothing."""
+    """The sum of its lines. `unpriced`: for some part nobody told us a price; the amount is then only the rest."""
 
     amount_nano: int
     lines: tuple[PriceLine, ...]
     unpriced: bool = False
     price_version: str = ""
-
-
-UNPRICED = Cost(0, (), unpriced=True)
 
 
 def variant_of(usage: Usage) -> str:
@@ -41,21 +38,26 @@ def variant_of(usage: Usage) -> str:
 
 
 def cost(book: PriceBook, provider: str, model: str, usage: Usage, at: float) -> Cost:
-    """What `usage` costs at the prices of epoch second `at`; any part without a price makes the whole unpriced."""
+    """What `usage` costs at the prices of epoch second `at`."""
     variant = variant_of(usage)
     price = book.find(provider, model, at, variant)
-    if price is None:
-        return UNPRICED
     lines: list[PriceLine] = []
+    is_unpriced = False
     for part in usage.iterations or (usage,):
         part_price = price if part.model in {"", model} else book.find(provider, part.model, at, variant)
         if part_price is None:
-            return UNPRICED
-        _add_lines(lines, part, part_price.rates(part.prompt_tokens), us_only=usage.inference_geo == "us")
-    if usage.web_search_requests and price.web_search:
-        searches = usage.web_search_requests
+            is_unpriced = True
+        else:
+            _add_lines(lines, part, part_price.rates(part.prompt_tokens), us_only=usage.inference_geo == "us")
+    searches = usage.web_search_requests
+    if searches and price is None:
+        is_unpriced = True
+    elif searches and price is not None:
         lines.append(PriceLine("web_search", searches, price.web_search, line_nano(searches, price.web_search)))
-    return Cost(sum(line.amount_nano for line in lines), tuple(lines), price_version=price.version)
+    amount = 0
+    for line in lines:
+        amount += line.amount_nano
+    return Cost(amount, tuple(lines), is_unpriced, price.version if price else "")
 
 
 def _add_lines(lines: list[PriceLine], part: Usage, rates: Rates, *, us_only: bool) -> None:
@@ -68,5 +70,10 @@ def _add_lines(lines: list[PriceLine], part: Usage, rates: Rates, *, us_only: bo
     ):
         if tokens:
             if us_only:
-                unit = (unit * US_ONLY_NUMERATOR * 2 + US_ONLY_DENOMINATOR) // (2 * US_ONLY_DENOMINATOR)
+                unit = us_only_pico(unit)
             lines.append(PriceLine(kind, tokens, unit, line_nano(tokens, unit), part.model))
+
+
+def us_only_pico(unit_pico: int) -> int:
+    """The unit price of inference kept in the US, rounded half up to a whole pico-USD, so that a line shows the price it was made with."""
+    return (unit_pico * US_ONLY_NUMERATOR * 2 + US_ONLY_DENOMINATOR) // (2 * US_ONLY_DENOMINATOR)

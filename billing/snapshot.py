@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 MEMO_SIZE = 5_000
+# Anthropic's price of a web search, $10 per thousand.
+WEB_SEARCH_PICO = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Price:
 
     version: str
     bands: tuple[Rates, ...]
-    web_search: int = 0
-    starts_at: float = 0.0
+    web_search: int = WEB_SEARCH_PICO
+    starts_at: float = 0
 
     def rates(self, prompt_tokens: int) -> Rates:
         """The band of a prompt: all of a request's tokens cost that band's rates."""
@@ -46,11 +48,14 @@ def empty(_provider: str, _model: str, _variant: str) -> tuple[Price, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Our own prices win over the catalogue. `overrides` maps (provider, model) to prices, newest first; a model may end in `*`."""
+    """Our own prices win over the catalogue, in every variant. `overrides` maps (provider, model) to prices, newest first.
+
+    A model's own row wins over a family's (`claude-*`), a longer family over a shorter one; a row that has not begun steps aside.
+    """
 
     overrides: Mapping[tuple[str, str], tuple[Price, ...]] = field(default_factory=dict)
     catalogue: Catalogue = empty
-    _memo: dict[tuple[str, str, str], tuple[Price, ...]] = field(default_factory=dict)
+    _memo: dict[tuple[str, str, str], tuple[Price, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def find(self, provider: str, model: str, at: float, variant: str = "") -> Price | None:
         """The price in force at `at`, or None: unpriced."""
@@ -61,11 +66,13 @@ class PriceBook:
             if len(self._memo) >= MEMO_SIZE:
                 self._memo.clear()
             self._memo[key] = prices
-        return next((price for price in prices if price.starts_at <= at), None)
+        for price in prices:
+            if price.starts_at <= at:
+                return price
+        return None
 
     def _look_up(self, provider: str, model: str, variant: str) -> tuple[Price, ...]:
-        own = self.overrides.get((provider, model))
-        if own is None:
-            families = [name for (of, name) in self.overrides if of == provider and name.endswith("*") and model.startswith(name[:-1])]
-            own = self.overrides[(provider, max(families, key=len))] if families else ()
-        return own + self.catalogue(provider, model, variant)
+        families = (name for of, name in self.overrides if of == provider and name.endswith("*") and model.startswith(name[:-1]))
+        names = dict.fromkeys((model, *sorted(families, key=len, reverse=True)))
+        own = (price for name in names for price in self.overrides.get((provider, name), ()))
+        return (*own, *self.catalogue(provider, model, variant))

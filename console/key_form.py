@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from audit.rows import ChangeRefused
 from billing.actions import BudgetTerms
@@ -31,16 +31,19 @@ OVERLAPS = [("0", _("none: the old secret stops at once")), ("1", _("1 hour")), 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     name = forms.CharField(
-        label=_("key name"), max_length=200, help_text=_("What people will recognise it by, such as “search team, production”.")
+        label=_("Key name"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("What people will recognise it by, such as “search team, production”."),
     )
-    allowed_models = NamesField(label=_("models"))
-    max_budget = ScaledField(scale=NANO, label=_("max budget in USD"), required=False, help_text=_("Empty means no budget of its own."))
-    budget_period = forms.ChoiceField(label=_("reset budget"), choices=PERIODS, required=False, widget=UnfoldAdminSelectWidget)
+    allowed_models = NamesField(label=_("Models"))
+    max_budget = ScaledField(scale=NANO, label=_("Max budget in USD"), required=False, help_text=_("Empty means no budget of its own."))
+    budget_period = forms.ChoiceField(label=_("Reset budget"), choices=PERIODS, required=False, widget=UnfoldAdminSelectWidget)
     allowed_ips = NamesField(
-        label=_("allowed addresses"), help_text=_("Addresses or ranges such as 10.0.0.0/8, with commas between them; empty means any.")
+        label=_("Allowed addresses"), help_text=_("Addresses or ranges such as 10.0.0.0/8, with commas between them; empty means any.")
     )
-    tags = NamesField(label=_("tags"), help_text=_("Go with every call made with this key, to cut spend by."))
-    metadata = ObjectField(label=_("metadata"), help_text=_("A JSON object of your own. cost_center in it fills the cost centre."))
+    tags = NamesField(label=_("Tags"), help_text=_("Go with every call made with this key, to cut spend by."))
+    metadata = ObjectField(label=_("Metadata"), help_text=_("A JSON object of your own. cost_center in it fills the cost centre."))
 
     class Meta:
         model = VirtualKey
@@ -49,8 +52,8 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
             "expires_at", "allowed_ips", "tags", "cost_centre", "metadata",
         ]  # fmt: skip
         labels = {
-            "tpm_limit": _("tokens per minute"), "rpm_limit": _("requests per minute"), "parallel_limit": _("calls at the same time"),
-            "expires_at": _("expires"), "cost_centre": _("cost centre"),
+            "tpm_limit": _("Tokens per minute"), "rpm_limit": _("Requests per minute"), "parallel_limit": _("Calls at the same time"),
+            "expires_at": _("Expires"), "cost_centre": _("Cost centre"),
         }  # fmt: skip
         help_texts = {
             "team": _("The team's models, budget and cost centre apply too."),
@@ -102,5 +105,5 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
 
 class RotateForm(forms.Form):
     overlap = forms.ChoiceField(
-        label=_("time in which the old secret still works"), choices=OVERLAPS, initial="24", widget=UnfoldAdminSelectWidget
+        label=_("Time in which the old secret still works"), choices=OVERLAPS, initial="24", widget=UnfoldAdminSelectWidget
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-NANO = 1_000_000_000
+from billing.money import NANO
+
 NONE_YET = "–"
 _MARKS = {"de": (".", ",")}
 _SHORT = {
@@ -53,10 +54,9 @@ def money4(nano: int, lang: str) -> Money:
 
 def money(nano: int, lang: str) -> Money:
     """A sum: two decimals from a dollar up (and for nothing), four below."""
-    cents = half_up(nano, NANO // 100)
-    if nano and abs(cents) < 100:
+    if nano and abs(half_up(nano, NANO // 10_000)) < 10_000:
         return money4(nano, lang)
-    text, after = _with_sign(decimal(cents, 2, lang), lang)
+    text, after = _with_sign(decimal(half_up(nano, NANO // 100), 2, lang), lang)
     return Money(text[:-3], text[-3:], after)
 
 

@@ -1,8 +1,6 @@
 """Addresses of the web: our pages, then the management API beside them."""
 
-from importlib.util import find_spec
-
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from console.pages.home import home
@@ -10,7 +8,7 @@ from console.pages.requests import request_detail, request_list
 from console.pages.spend import spend_page
 from console.pages.theme import set_theme
 
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns = [
     path("", home, name="home"),
     path("spend/", spend_page, name="spend"),
     path("requests/", request_list, name="requests"),
@@ -18,6 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("theme/", set_theme, name="theme"),
     path("ui", RedirectView.as_view(pattern_name="home")),
     path("ui/", RedirectView.as_view(pattern_name="home")),
+    path("", include("console.management.urls")),
 ]
-if find_spec("console.management.urls"):
-    urlpatterns.append(path("", include("console.management.urls")))

@@ -65,7 +65,7 @@ class Gateway:
             plane.start()
             self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY)
             await self._refresher.start()
-            self._drainer.start()
+            os.environ.get("NODRAIN") or self._drainer.start()
             self._data_plane = DataPlane(plane)
 
     async def stop(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from gateway_project.locks import is_background_ours
+from gateway_project.locks import take_background_lock
 
 STOP_S = 2.0
 LOOK_AGAIN_S = 0.05
@@ -40,7 +41,8 @@ class Background:
         while not self.is_ready():
             if self._stop.wait(LOOK_AGAIN_S):
                 return
-        while connection.vendor == "postgresql" and not is_background_ours():
+        holder = None
+        while connection.vendor == "postgresql" and (holder := self._lock()) is None:
             if self._stop.wait(TRY_AGAIN_S):
                 return
         # Imported here, in the thread: Celery's worker costs a quarter of a second that nobody should wait for.
@@ -51,4 +53,12 @@ class Background:
         log.info("background work started")
         self._stop.wait()
         embedded.stop()
-        connection.close()
+        if holder:
+            holder.close()
+
+    def _lock(self) -> BaseDatabaseWrapper | None:
+        try:
+            return take_background_lock()
+        except DatabaseError:
+            log.warning("background work cannot reach the database; trying again")
+            return None

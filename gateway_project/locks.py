@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 BOOTSTRAP_LOCK = 7_115_002
 BACKGROUND_LOCK = 7_115_003
@@ -34,18 +35,25 @@ def bootstrap_lock(home: Path) -> Iterator[None]:
         finally:
             os.close(descriptor)
         return
-    with connection.cursor() as cursor:
+    holder = connection.copy()
+    with holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [BOOTSTRAP_LOCK])
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [BOOTSTRAP_LOCK])
+        holder.close()
 
 
-def is_background_ours() -> bool:
-    """Takes the session lock of background work on this thread's PostgreSQL connection; it lasts as long as the connection."""
-    with connection.cursor() as cursor:
+def take_background_lock() -> BaseDatabaseWrapper | None:
+    """The PostgreSQL connection that holds the lock until it is closed, or None when another process has it.
+
+    A connection of its own: Celery closes those of its thread whenever a worker or a task begins.
+    """
+    holder = connection.copy()
+    with holder.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [BACKGROUND_LOCK])
         row = cursor.fetchone()
-    return bool(row and row[0])
+    if row and row[0]:
+        return holder
+    holder.close()
+    return None

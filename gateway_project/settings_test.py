@@ -15,6 +15,8 @@ os.environ["TALLYGATE_MASTER_KEY"] = "sk-master-for-tests"
 
 from gateway_project.settings import *  # noqa: E402, F403
 
+STATIC_ROOT = Path(_home) / "staticfiles"
+STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

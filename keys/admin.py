@@ -29,9 +29,9 @@ MODELS_HELP = _("Model names, with commas between them; empty means all.")
 
 
 class TeamForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    allowed_models = NamesField(label=_("models"), help_text=MODELS_HELP)
-    tags = NamesField(label=_("tags"), help_text=_("Go with every call of the team."))
-    metadata = ObjectField(label=_("metadata"))
+    allowed_models = NamesField(label=_("Models"), help_text=MODELS_HELP)
+    tags = NamesField(label=_("Tags"), help_text=_("Go with every call of the team."))
+    metadata = ObjectField(label=_("Metadata"))
 
     class Meta:
         model = Team
@@ -100,8 +100,8 @@ class TeamAdmin(AuditedAdmin):
 
 
 class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    allowed_models = NamesField(label=_("models"), help_text=MODELS_HELP)
-    metadata = ObjectField(label=_("metadata"))
+    allowed_models = NamesField(label=_("Models"), help_text=MODELS_HELP)
+    metadata = ObjectField(label=_("Metadata"))
 
     class Meta:
         model = Organisation
@@ -127,10 +127,10 @@ class OrganisationAdmin(AuditedAdmin):
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     new_password = forms.CharField(
-        label=_("new password"), required=False, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        label=_("New password"), required=False, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=_("Leave empty to keep what is. Without a password people sign in by single sign-on or a one-time link."),
     )  # fmt: skip
-    metadata = ObjectField(label=_("metadata"))
+    metadata = ObjectField(label=_("Metadata"))
 
     class Meta:
         model = User

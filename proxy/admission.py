@@ -37,7 +37,9 @@ def _route(exchange: Exchange, model: str) -> RouteSnapshot:
         allowed = [name for name in routes.exact if caller.allows(name)]
         listed = ", ".join(sorted(allowed)[:12]) + (", ..." if len(allowed) > 12 else "")
         raise ClientError(
-            403, "model_not_allowed", f"Model {model} is not open to key {caller.key_name}. Your side. Choose one of: {listed or 'none yet'}."
+            403,
+            "model_not_allowed",
+            f"Model {model} is not open to key {caller.key_name}. Your side. Choose one of: {listed or 'none yet'}.",
         )
     if not route.targets:
         raise GatewayError(503, "no_deployment", f"Model {model} has no active deployment. Gateway's side. Ask your administrator.")

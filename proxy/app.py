@@ -45,10 +45,14 @@ class DataPlane:
     async def _local(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
         """Endpoints that this process answers by itself."""
         if endpoint in {HELLO, LIVENESS}:
-            await client.answer(200, JSON, b"\"I'm alive!\"")
+            await client.answer(200, JSON, b'"I\'m alive!"')
         elif endpoint is READINESS:
             ready = self.plane.is_ready and not self.plane.is_draining
-            await client.answer(200 if ready else 503, JSON, b'{"status":"healthy","db":"connected"}' if ready else b'{"status":"unhealthy","db":"Not connected"}')
+            await client.answer(
+                200 if ready else 503,
+                JSON,
+                b'{"status":"healthy","db":"connected"}' if ready else b'{"status":"unhealthy","db":"Not connected"}',
+            )
         else:
             await self._models(endpoint, client, scope)
 
@@ -79,12 +83,16 @@ def _model_page(exchange: Exchange, endpoint: Endpoint, caller: Caller) -> bytes
 
 
 def _no_such_method(scope: Scope, endpoint: Endpoint) -> ClientError:
-    return ClientError(405, "method_not_allowed", f"{scope['path']} takes {' or '.join(endpoint.methods)}, not {scope['method']}. Your side.")
+    return ClientError(
+        405, "method_not_allowed", f"{scope['path']} takes {' or '.join(endpoint.methods)}, not {scope['method']}. Your side."
+    )
 
 
 def _no_such_path(scope: Scope) -> ClientError:
     path = scope["path"][:200]
-    return ClientError(404, "not_found", f"There is nothing at {path}. Your side. Claude Code's base URL is this gateway's address without a path.")
+    return ClientError(
+        404, "not_found", f"There is nothing at {path}. Your side. Claude Code's base URL is this gateway's address without a path."
+    )
 
 
 async def _say(client: Client, error: CallError, *, allow: tuple[str, ...] = ()) -> None:
@@ -94,5 +102,3 @@ async def _say(client: Client, error: CallError, *, allow: tuple[str, ...] = ())
     if allow:
         headers.append((b"allow", ", ".join(allow).encode()))
     await client.answer(error.status, headers, refusal_body(error, request_id))
-
-

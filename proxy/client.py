@@ -20,7 +20,7 @@ class ClientLeft(Exception):
 class Client:
     """One caller's connection for the length of one call."""
 
-    __slots__ = ("_receive", "_send", "_watch", "has_started", "headers", "has_left", "path", "query", "raw_headers", "sent_bytes")
+    __slots__ = ("_receive", "_send", "_watch", "has_left", "has_started", "headers", "path", "query", "raw_headers", "sent_bytes")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.raw_headers: Fields = scope["headers"]
@@ -106,7 +106,11 @@ def decoded(body: bytes, coding: bytes, limit: int) -> bytes:
     if name in {b"", b"identity"}:
         return body
     if name not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise ClientError(400, "request_body_encoding_unsupported", "This Content-Encoding is not understood. Your side. Send gzip, deflate or plain JSON.")
+        raise ClientError(
+            400,
+            "request_body_encoding_unsupported",
+            "This Content-Encoding is not understood. Your side. Send gzip, deflate or plain JSON.",
+        )
     unpacker = zlib.decompressobj(zlib.MAX_WBITS if name == b"deflate" else zlib.MAX_WBITS | 16)
     try:
         plain = unpacker.decompress(body, limit + 1)

@@ -90,7 +90,9 @@ def of_refusal(refusal: Refusal) -> ClientError:
 def of_upstream(error: Exception, provider: str) -> ProviderError:
     """A transport error as ours. What the library says is not told: it may name internal hosts."""
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)):
-        return Unreachable(502, "provider_unreachable", f"{provider} could not be reached. Provider's side. Try again; the administrator sees the details.")
+        return Unreachable(
+            502, "provider_unreachable", f"{provider} could not be reached. Provider's side. Try again; the administrator sees the details."
+        )
     if isinstance(error, asyncio.TimeoutError):
         return TooSlow(504, "provider_timeout", f"{provider} did not answer in time. Provider's side. Try again.")
     return Lost(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")

@@ -41,7 +41,9 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) ->
     ask = exchange.ask
     provider = PROVIDERS.get(deployment.provider)
     if provider is None or ask is None:
-        raise GatewayError(503, "no_deployment", f"Provider {deployment.provider} is not served here. Gateway's side. Ask your administrator.")
+        raise GatewayError(
+            503, "no_deployment", f"Provider {deployment.provider} is not served here. Gateway's side. Ask your administrator."
+        )
     if deployment.problem:
         raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
     model = ask.model if deployment.model == "*" else deployment.model
@@ -50,7 +52,11 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) ->
     headers.append((ACCEPT_ENCODING, _coding(exchange)))
     request = provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
     note = AttemptNote(
-        id=f"{exchange.request_id}.{number}", deployment=deployment.name, provider=provider.name, model=model, started_ms=exchange.elapsed_ms()
+        id=f"{exchange.request_id}.{number}",
+        deployment=deployment.name,
+        provider=provider.name,
+        model=model,
+        started_ms=exchange.elapsed_ms(),
     )
     attempt = Attempt(note, deployment, provider, model)
     exchange.open_attempt(attempt)

@@ -55,7 +55,19 @@ _message = msgspec.json.Decoder(_Message)
 class Meter:
     """One answer's figures. `has_ended` is true once the protocol's own end was seen."""
 
-    __slots__ = ("_cutter", "_merger", "_stream_bytes", "_stream_events", "error", "has_ended", "has_final_usage", "has_started", "model", "stop_reason", "tools")
+    __slots__ = (
+        "_cutter",
+        "_merger",
+        "_stream_bytes",
+        "_stream_events",
+        "error",
+        "has_ended",
+        "has_final_usage",
+        "has_started",
+        "model",
+        "stop_reason",
+        "tools",
+    )
 
     def __init__(self) -> None:
         self._cutter = Cutter()

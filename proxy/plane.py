@@ -16,7 +16,7 @@ from proxy.upstream import Upstream
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
 
-PING = b"event: ping\ndata: {\"type\": \"ping\"}\n\n"
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 @dataclass(slots=True)

@@ -87,7 +87,14 @@ def _add_costs(summary: RequestSummary, exchange: "Exchange", costs: "list[tuple
         summary.price_lines = [LineNote(line.kind, line.count, line.unit_pico, line.amount_nano, line.model) for line in cost.lines]
         postings.append(
             Posting(
-                attempt.note.id, exchange.received_at, cost.amount_nano, cost.unpriced, is_estimated, attempt.provider.name, attempt.model, cost.price_version
+                attempt.note.id,
+                exchange.received_at,
+                cost.amount_nano,
+                cost.unpriced,
+                is_estimated,
+                attempt.provider.name,
+                attempt.model,
+                cost.price_version,
             )
         )
     summary.cost_nano = None if summary.is_unpriced else total

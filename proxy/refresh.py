@@ -1,10 +1,12 @@
-"""Hears of changes and swaps the snapshot: at once for changes made in this process, within a second for others', reloading all now and then.
+"""Hears of changes and swaps the snapshot. A change made in this process is in force when its transaction's commit returns; one made
+elsewhere within a second or so, by polling.
 
 The newest audit event's id is the configuration's version. A load that fails leaves the last good snapshot in place.
 """
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -20,26 +22,25 @@ from routing.loading import load_routes
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
-COALESCE_S = 0.2
 RELOAD_ALL_S = 60.0
 
 
 class Refresher:
-    """Keeps a plane's snapshot fresh from a thread; the event loop only ever sees the finished swap."""
+    """Keeps a plane's snapshot fresh from other threads; the event loop only ever sees the finished swap."""
 
     def __init__(self, plane: Plane, master_key: str) -> None:
         self.plane = plane
         self._master_key = master_key
-        self._changed = asyncio.Event()
+        self._loading = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Loads the first snapshot; the plane is ready once this returns."""
-        await self._refresh(force=True)
-        self._unsubscribe = notice.subscribe(self.hear)
-        self._task = asyncio.create_task(self._run())
+        await asyncio.to_thread(self._refresh, force=True)
+        self._unsubscribe = notice.subscribe(self._refresh)
+        self._task = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
         self._unsubscribe()
@@ -47,40 +48,33 @@ class Refresher:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def hear(self) -> None:
-        """Called on commit by whatever thread changed something."""
-        self._loop.call_soon_threadsafe(self._changed.set)
-
-    async def _run(self) -> None:
+    async def _poll(self) -> None:
         last_full = self._loop.time()
         while True:
-            try:
-                await asyncio.wait_for(self._changed.wait(), POLL_S)
-                await asyncio.sleep(COALESCE_S)
-            except TimeoutError:
-                pass
-            self._changed.clear()
+            await asyncio.sleep(POLL_S)
             due = self._loop.time() - last_full > RELOAD_ALL_S
-            await self._refresh(force=due)
+            await asyncio.to_thread(self._refresh_apart, due)
             last_full = self._loop.time() if due else last_full
 
-    async def _refresh(self, *, force: bool) -> None:
-        try:
-            snapshot = await asyncio.to_thread(self._load, force)
-        except DatabaseError as error:
-            logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})
-            return
-        if snapshot is not None:
-            self.plane.tallies.merge(snapshot.budgets.posted)
-            self.plane.snapshot = snapshot
-        self.plane.is_ready = True
-
-    def _load(self, force: bool) -> Snapshot | None:
+    def _refresh_apart(self, force: bool) -> None:
+        """In a thread of our own, which must not keep a database connection that went stale."""
         close_old_connections()
         try:
-            version = trail.version()
-            if not force and version == self.plane.snapshot.version:
-                return None
-            return Snapshot(load_keys(self._master_key, datetime.now(UTC)), load_prices(), load_budgets(), load_routes(), version)
+            self._refresh(force=force)
         finally:
             close_old_connections()
+
+    def _refresh(self, *, force: bool = False) -> None:
+        """Loads what is newer than the snapshot and swaps it in. Called on commit by whatever thread changed something."""
+        with self._loading:
+            try:
+                version = trail.version()
+                if not force and version == self.plane.snapshot.version:
+                    return
+                snapshot = Snapshot(load_keys(self._master_key, datetime.now(UTC)), load_prices(), load_budgets(), load_routes(), version)
+            except DatabaseError as error:
+                logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})
+                return
+            self.plane.snapshot = snapshot
+        self._loop.call_soon_threadsafe(self.plane.tallies.merge, snapshot.budgets.posted)
+        self.plane.is_ready = True

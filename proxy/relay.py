@@ -43,7 +43,11 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
         return
     if meter.error is not None:
         exchange.outcome = "failed"
-        exchange.error_source, exchange.error_code, exchange.error_message = "provider", meter.error.type or "provider_error", meter.error.message
+        exchange.error_source, exchange.error_code, exchange.error_message = (
+            "provider",
+            meter.error.type or "provider_error",
+            meter.error.message,
+        )
     elif not meter.has_ended and not meter.stop_reason:
         await _broken(exchange, Lost(502, "upstream_truncated", "The provider ended its answer too early. Provider's side. Try again."))
         return

@@ -54,7 +54,12 @@ class Upstream:
             timeout = self._timeouts[connect_s] = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
         try:
             response = await self._session.request(
-                request.method, URL(request.url, encoded=True), data=request.body, headers=request.headers, allow_redirects=False, timeout=timeout
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=timeout,
             )
         except UPSTREAM_ERRORS as error:
             raise of_upstream(error, request.deployment.provider) from error

@@ -50,13 +50,13 @@ class FromFileAdmin(AuditedAdmin):
 
 
 def provider_field() -> forms.ChoiceField:
-    return forms.ChoiceField(label=_("provider"), choices=PROVIDERS, widget=UnfoldAdminSelectWidget)
+    return forms.ChoiceField(label=_("Provider"), choices=PROVIDERS, widget=UnfoldAdminSelectWidget)
 
 
 class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     provider = provider_field()
     new_secret = forms.CharField(
-        label=_("provider key"), required=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        label=_("Provider key"), required=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=_("Kept encrypted and never shown again. Or a reference such as env:ANTHROPIC_API_KEY. Leave empty to keep what is."),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Refusals of the management API in the shape that LiteLLM's scripts read."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
 
@@ -32,4 +33,11 @@ def answer_refused(request: HttpRequest, error: Refused) -> HttpResponse:
 
 def answer_change_refused(request: HttpRequest, error: ChangeRefused) -> HttpResponse:
     refusal = Refused(str(error), param=PARAMS.get(error.field, error.field or "None"))
+    return answer_refused(request, refusal)
+
+
+def answer_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """ninja wraps whatever the parser raises; our own refusal is its cause."""
+    cause = error.__cause__
+    refusal = cause if isinstance(cause, Refused) else Refused(str(error), type="invalid_request_error", status=error.status_code)
     return answer_refused(request, refusal)

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Router, Schema
-from pydantic import ConfigDict, Field
+from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
 
 from audit.trail import Actor
 from billing.actions import BudgetTerms, nano_of
@@ -37,7 +37,7 @@ UNUSED: dict[str, Any] = {
 ASKS_NOTHING: tuple[Any, ...] = (None, [], {}, "", False, 0, "default")
 
 
-class GenerateKey(Schema):
+class GenerateKey(BaseModel):
     """What we act on. Every other field is taken, kept, and named in `x-tallygate-ignored-fields`."""
 
     model_config = ConfigDict(extra="allow")

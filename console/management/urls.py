@@ -2,10 +2,11 @@
 
 from django.urls import path
 from ninja import NinjaAPI
+from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
 from console.management import keys
-from console.management.errors import Refused, answer_change_refused, answer_refused
+from console.management.errors import Refused, answer_change_refused, answer_refused, answer_unreadable
 from console.management.wire import JsonParser, JsonRenderer
 from keys.sso import login_by_link
 
@@ -16,5 +17,6 @@ api = NinjaAPI(
 api.add_router("", keys.router)
 api.exception_handler(Refused)(answer_refused)
 api.exception_handler(ChangeRefused)(answer_change_refused)
+api.exception_handler(HttpError)(answer_unreadable)
 
 urlpatterns = [path("login/<str:uid>/<str:token>/", login_by_link, name="login_by_link"), path("", api.urls)]

@@ -23,7 +23,11 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "home/first_run.html", context | _progress())
     zone = timezone.get_current_timezone()
     figures = spend(period("month", timezone.now(), zone), zone)
-    return render(request, "home/home.html", context | {"figures": figures, "top": figures.models[:TOP], "last": last, "zone": zone})
+    return render(
+        request,
+        "home/home.html",
+        context | {"figures": figures, "top": [row for row in figures.models if row.name][:TOP], "last": last, "zone": zone},
+    )
 
 
 def _progress() -> dict[str, object]:

@@ -51,7 +51,7 @@ def _suggestions() -> dict[str, list[str]]:
 
 @administrators_only
 def request_detail(request: HttpRequest, request_id: str) -> HttpResponse:
-    record = get_object_or_404(RequestRecord, pk=request_id)
+    record = get_object_or_404(RequestRecord, pk=request_id.replace("\x00", ""))
     times = timeline(record)
     context = {
         "record": record,

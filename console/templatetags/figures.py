@@ -20,8 +20,8 @@ from console.price_lines import Line
 
 register = template.Library()
 
-_DAY = {"ja": "Y年n月j日", "de": "j. M Y"}
-_AXIS_DAY = {"ja": "n/j", "de": "j. M"}
+_DAY = {"ja": "Y年n月j日", "de": "j. N Y"}
+_AXIS_DAY = {"ja": "n/j", "de": "j. N"}
 _MONTH = {"ja": "Y年n月"}
 NONE_YET = SafeString(f'<span class="quiet">{numbers.NONE_YET}</span>')
 

@@ -34,9 +34,15 @@ def icon(name: str) -> SafeString:
     return format_html('<svg class="i" aria-hidden="true"><use href="#i-{}"/></svg>', name)
 
 
+@register.filter
+def unsteered(text: object) -> str:
+    """For attributes and drawings, where no element can keep a writing direction to itself."""
+    return str(text).translate(_STEERING)
+
+
 @register.simple_tag
 def badge(look: str, name: str, text: str) -> SafeString:
-    return format_html('<span class="badge {}">{}{}</span>', look, icon(name), text)
+    return format_html('<span class="badge {}">{}{}</span>', look, icon(name), unsteered(text))
 
 
 @register.simple_tag
@@ -81,7 +87,7 @@ def cost(record: RequestRecord) -> str:
 @register.filter
 def inert(name: object) -> SafeString:
     """A name that somebody typed: escaped, its writing direction kept to itself, characters that steer the reader shown as such."""
-    return format_html("<bdi>{}</bdi>", str(name).translate(_STEERING)) if name else NONE_YET
+    return format_html("<bdi>{}</bdi>", unsteered(name)) if name else NONE_YET
 
 
 @register.simple_tag

@@ -17,6 +17,7 @@ from keys.secrets import hash_token
 from routing.credentials import resolve
 from routing.models import Credential, Deployment, Origin, Route
 from tests.factories import (
+    PASSWORD,
     PROVIDER_KEY,
     make_admin,
     make_credential,
@@ -59,7 +60,7 @@ def issue(web: Client, **values: str) -> Any:
 
 
 def token_in(html: str) -> str:
-    return re.findall(r"sk-[\w-]{40,}", html)[0]
+    return str(re.findall(r"sk-[\w-]{40,}", html)[0])
 
 
 def one_of_each() -> list[Any]:
@@ -424,6 +425,8 @@ def test_rows_of_the_configuration_file_are_not_changed_here(web: Client, model:
     assert web.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
-def test_chain_is_whole_after_all_this(web: Client) -> None:
-    issue(web)
-    assert AuditEvent.objects.count() > 1
+def test_own_password_changed_on_the_account_page_leaves_an_event(web: Client) -> None:
+    form = {"oldpassword": PASSWORD, "password1": "another-fine-secret", "password2": "another-fine-secret"}
+    web.post(reverse("account_change_password"), form)
+    assert (last_event().event, last_event().after) == ("user.changed", {"password": "changed"})
+    assert User.objects.get(username="root").check_password("another-fine-secret")

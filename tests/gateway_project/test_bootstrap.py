@@ -9,7 +9,6 @@ from django.conf import settings
 
 from audit.models import AuditEvent
 from audit.trail import SYSTEM, Actor
-from gateway_project import bootstrap as module
 from gateway_project.bootstrap import FirstPerson, bootstrap, first_words, public_address
 from gateway_project.config_file import ConfigFile
 from gateway_project.default_rows import STAND_IN, make_defaults
@@ -197,8 +196,8 @@ def test_file_takes_over_a_default_that_nobody_touched(provider_key: Callable[[s
 # ── the first person ──────────────────────────────────────────────────────────
 @pytest.fixture
 def introduced(monkeypatch: pytest.MonkeyPatch, provider_key: object) -> list[FirstPerson]:
-    monkeypatch.setattr(module, "login_link", lambda user: f"{settings.TALLYGATE_PUBLIC_URL}/link/{user.username}")
-    monkeypatch.setattr(module.connections, "close_all", lambda: None)
+    monkeypatch.setattr("gateway_project.bootstrap.login_link", lambda user: f"{settings.TALLYGATE_PUBLIC_URL}/link/{user.username}")
+    monkeypatch.setattr("django.db.connections.close_all", lambda: None)
     return []
 
 

@@ -10,11 +10,12 @@ import pytest
 from gateway_project import cli
 
 ROOT = Path(__file__).parents[2]
+FOREIGN = ("TALLYGATE_", "DJANGO_", "ANTHROPIC_", "LITELLM_", "DATABASE_URL", "REDIS_URL")
 
 
 def run(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python manage.py words…` from another folder, with nothing of this machine's settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYGATE_", "DJANGO_", "ANTHROPIC_", "LITELLM_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     command = [sys.executable, str(ROOT / "manage.py"), *words]
     env = kept | {"TALLYGATE_HOME": str(home)} | environment
     return subprocess.run(command, env=env, cwd=home.parent, capture_output=True, text=True, timeout=60, check=False)  # our own program
@@ -57,10 +58,9 @@ def test_mistake_in_the_configuration_file_is_one_line_and_code_2(tmp_path: Path
 
 
 @pytest.mark.parametrize("words", [["--config", "nowhere.yaml"], ["--config"], ["--config="]])
-def test_config_that_is_no_file_is_refused(tmp_path: Path, words: list[str]) -> None:
-    done = run(tmp_path / "home", "serve", *words)
-    assert done.returncode == 2
-    assert done.stderr.startswith("manage.py: --config names")
+def test_config_that_is_no_file_is_refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(["tallygate", "serve", *words]) == 2
+    assert capsys.readouterr().err.startswith("tallygate: --config names")
 
 
 def test_refusal_of_a_command_is_one_line_without_a_class_name(tmp_path: Path) -> None:

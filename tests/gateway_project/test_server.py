@@ -3,13 +3,20 @@
 import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gateway_project.server import ServerLimits
 from tests.proxy.raw_http import (
@@ -98,6 +105,13 @@ def test_body_without_a_readable_end_ends_the_call(raw: bytes) -> None:
     with serving(app) as port:
         assert status_of(exchange(port, raw)) == 400
     assert [call["body"] for call in app.seen] == [b""]
+
+
+def test_refused_body_silences_the_answer_of_its_call(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(Recorder()) as port:
+        response = exchange(port, CHUNKED.replace(b"/", b"/unread", 1) + b"-2\r\n")
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert "Exception" not in caplog.text
 
 
 OVERSIZED = {
@@ -228,6 +242,14 @@ def test_call_under_way_outlives_the_head_timeout() -> None:
         assert read_to_end(client).endswith(b"3\r\nend\r\n0\r\n\r\n")
 
 
+def test_part_of_a_next_head_does_not_cut_the_call_before_it() -> None:
+    with serving(Chatty(), ServerLimits(head_timeout_s=0.05, drain_s=5)) as port, dial(port) as client, dial(port) as idle:
+        client.sendall(b"GET /endless HTTP/1.1\r\nHost: gw\r\n\r\nGET /next")
+        assert read_to_end(idle) == b""
+        received = [client.recv(65536) for _ in range(100)]
+    assert all(received)
+
+
 def test_garbage_behind_a_started_answer_cuts_it_without_a_second_answer() -> None:
     app = Chatty()
     with serving(app) as port, dial(port) as client:
@@ -242,7 +264,7 @@ def test_client_that_left_with_a_request_in_the_queue_is_noticed() -> None:
     app = Chatty()
     with serving(app) as port:
         with dial(port) as client:
-            client.sendall(get("/endless") + get("/queued"))
+            client.sendall(b"GET /endless HTTP/1.1\r\nHost: gw\r\n\r\n" + get("/queued"))
             client.recv(65536)
         assert app.left.wait(PATIENCE_S)
 
@@ -256,6 +278,27 @@ def test_websocket_on_a_kept_alive_connection_outlives_the_head_timeout(hasty_po
         assert read_to_end(idle) == b""
         client.sendall(MASKED_HI)
         assert client.recv(65536) == b"\x81\x02hi"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gw")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), start, start.replace(year=2120))
+    files = (tmp_path / "cert.pem", tmp_path / "key.pem")
+    files[0].write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
+
+
+@pytest.mark.parametrize(("status", "raw"), [(200, get()), (431, OVERSIZED["fields without an end"][1])], ids=["plain", "oversized"])
+def test_limits_hold_over_tls(certificate: tuple[Path, Path], status: int, raw: bytes) -> None:
+    context = ssl.create_default_context(cafile=certificate[0])
+    context.check_hostname = False
+    with serving(Recorder(), tls=certificate) as port, context.wrap_socket(dial(port)) as client:
+        client.sendall(raw)
+        assert status_of(read_to_end(client)) == status
 
 
 def test_switch_interval_is_lowered_when_the_server_starts(port: int) -> None:

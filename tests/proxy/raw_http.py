@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from gateway_project.server import ServerLimits, build_server
@@ -92,10 +93,11 @@ class Chatty:
 
 
 @contextlib.contextmanager
-def serving(app: App, limits: ServerLimits | None = None) -> Iterator[int]:
+def serving(app: App, limits: ServerLimits | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[int]:
     """The port of a running server; the listening socket is open before the thread starts, so nobody has to wait."""
     interval = sys.getswitchinterval()
-    server = build_server(app, host="127.0.0.1", port=0, limits=limits or ServerLimits(drain_s=5))
+    cert, key = tls or (None, None)
+    server = build_server(app, host="127.0.0.1", port=0, tls_cert=cert, tls_key=key, limits=limits or ServerLimits(drain_s=5))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

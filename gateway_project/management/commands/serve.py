@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -87,9 +88,20 @@ def check_options(options: dict[str, Any]) -> None:
         raise CommandError(f"--port is {options['port']}; ports go from 1 to {LAST_PORT}")
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
         raise CommandError("--tls-cert and --tls-key belong together; give both or neither")
-    for name in ("tls_cert", "tls_key"):
-        if options[name] and not os.access(options[name], os.R_OK):
-            raise CommandError(f"--{name.replace('_', '-')} names {options[name]}, which cannot be read")
+    if options["tls_cert"]:
+        check_certificate(options["tls_cert"], options["tls_key"])
+
+
+def check_certificate(chain: Path, key: Path) -> None:
+    try:
+        # an empty password, because without one a protected key would ask for it on the terminal
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password="")
+    except ssl.SSLError:
+        raise CommandError(
+            "--tls-cert and --tls-key do not fit together; a PEM certificate chain and its key without a password are needed"
+        ) from None
+    except OSError as error:
+        raise CommandError(f"--tls-cert {chain} or --tls-key {key} cannot be read: {error.strerror}") from None
 
 
 def own_the_home(home: Path) -> None:

@@ -1,0 +1,125 @@
+"""What all pages share: who may see them, the content policy, the theme, the way in."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from keys.models import User
+from tests.console.rows import as_admin, as_member, served
+
+PAGES = ["/", "/spend/", "/requests/", "/requests/req_known/"]
+OUR_ORIGINS = re.compile(r"^(/|#|\?|http://127\.0\.0\.1:4000)")
+ADDRESS = re.compile(r"""(?:src|href|action)=["']([^"']*)["']|url\(([^)]*)\)|(?<!xmlns=")(https?://[^"'<\s]+)""")
+
+pytestmark = pytest.mark.django_db
+
+
+def known() -> None:
+    served(id="req_known")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_opens_for_an_administrator(page: str) -> None:
+    known()
+    response = as_admin().get(page)
+    assert response.status_code == 200
+    assert len(response.content) < 100_000
+
+
+@pytest.mark.parametrize("page", PAGES[:3])
+def test_page_opens_while_nothing_was_counted(page: str) -> None:
+    assert as_admin().get(page).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_anonymous_visitor_is_sent_to_sign_in(page: str) -> None:
+    response = Client().get(page)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_others_are_told_why_the_page_is_closed(page: str) -> None:
+    known()
+    response = as_member().get(page)
+    assert response.status_code == 403
+    assert "You are signed in as" in response.content.decode()
+    assert "claude-sonnet" not in response.content.decode()
+
+
+def test_blocked_administrator_sees_nothing() -> None:
+    client = as_admin()
+    User.objects.update(is_blocked=True)
+    assert client.get("/spend/").status_code == 403
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/accounts/login/", "/nowhere/"])
+def test_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(page: str) -> None:
+    known()
+    client = Client() if page == "/accounts/login/" else as_admin()
+    response = client.get(page)
+    text = response.content.decode()
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|data:", text)
+    addresses = [next(filter(None, found), "/") for found in ADDRESS.findall(text)]
+    assert [address for address in addresses if not OUR_ORIGINS.match(address)] == []
+
+
+@pytest.mark.parametrize("page", ["/ui", "/ui/"])
+def test_old_address_leads_home(page: str) -> None:
+    response = Client().get(page)
+    assert (response.status_code, response["Location"]) == (302, "/")
+
+
+def test_menu_names_only_what_the_person_may_open() -> None:
+    client = as_admin()
+    User.objects.update(is_staff=False)
+    text = client.get("/spend/").content.decode()
+    assert re.findall(r'<li><a href="([^"]+)"', text) == ["/", "/spend/", "/requests/"]
+    assert re.findall(r'<li><a href="([^"]+)" aria-current="page"', text) == ["/spend/"]
+
+
+def test_staff_find_the_way_to_manage() -> None:
+    assert '<a href="/admin/">' in as_admin().get("/spend/").content.decode()
+
+
+def test_chosen_theme_is_printed_by_the_server() -> None:
+    client = as_admin()
+    response = client.post("/theme/", {"theme": "dark", "next": "/spend/?period=30d"})
+    assert response["Location"] == "/spend/?period=30d"
+    assert '<html lang="en" data-theme="dark">' in client.get("/spend/").content.decode()
+
+
+def test_theme_of_the_device_prints_none() -> None:
+    client = as_admin()
+    client.cookies["theme"] = "dark"
+    client.post("/theme/", {"theme": "", "next": "/"})
+    assert "data-theme" not in client.get("/spend/").content.decode()
+
+
+@pytest.mark.parametrize("cookie", ["neon", '"><script>'])
+def test_foreign_theme_is_ignored(cookie: str) -> None:
+    client = as_admin()
+    client.cookies["theme"] = cookie
+    assert "data-theme" not in client.get("/spend/").content.decode()
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""])
+def test_theme_leads_nowhere_else(target: str) -> None:
+    assert Client().post("/theme/", {"theme": "dark", "next": target})["Location"] == "/"
+
+
+def test_theme_is_not_set_by_a_link() -> None:
+    assert Client().get("/theme/").status_code == 405
+
+
+def test_wrong_password_is_answered_in_our_look() -> None:
+    response = Client().post("/accounts/login/", {"login": "nobody", "password": "wrong"})
+    assert response.status_code == 200
+    assert 'class="note bad" role="alert"' in response.content.decode()
+
+
+@pytest.mark.parametrize("page", ["/accounts/password/reset/", "/accounts/signup/"])
+def test_other_account_pages_wear_our_look(page: str) -> None:
+    assert 'class="entrance"' in Client().get(page).content.decode()

@@ -1,0 +1,116 @@
+"""The list of requests: its filters stand in the URL, its pages follow one another without a gap."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from console.filters import PAGE
+from tests.console.rows import MINUTE, as_admin, served
+
+pytestmark = pytest.mark.django_db
+
+PROBLEM: dict[str, Any] = {"outcome": "failed", "error_source": "provider", "status": 529}
+
+
+def ids(client: Client, query: str = "") -> list[str]:
+    text = client.get(f"/requests/{query}").content.decode()
+    return re.findall(r'<th scope="row" class="p1"><a href="/requests/([^/]+)/">', text)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["req_mine", "req_other"]),
+        ("?outcome=ok", ["req_mine"]),
+        ("?outcome=problem", ["req_other"]),
+        ("?outcome=failed&side=provider&status=529", ["req_other"]),
+        ("?side=client", []),
+        ("?model=claude-sonnet", ["req_mine"]),
+        ("?model=gpt-5.1-2025", ["req_other"]),
+        ("?key=laptop", ["req_mine"]),
+        ("?key=hash-2", ["req_other"]),
+        ("?team=Search", ["req_mine"]),
+        ("?team=Search&key=hash-2", []),
+        ("?user=Bob", ["req_other"]),
+        ("?session=s-1", ["req_mine"]),
+        ("?q=OTHER", ["req_other"]),
+        ("?q=upstream-7", ["req_mine"]),
+        ("?outcome=nonsense&side=x&status=-1&period=%27&before=7&q=%00", ["req_mine", "req_other"]),
+    ],
+)
+def test_filter_of_the_url(query: str, found: list[str]) -> None:
+    served(id="req_mine", key_name="laptop", team_name="Search", session_id="s-1", upstream_request_id="upstream-7")
+    served(id="req_other", key_id="hash-2", user_name="Bob", route="gpt-5.1", served_model="gpt-5.1-2025", **PROBLEM)
+    assert sorted(ids(as_admin(), query)) == found
+
+
+def test_token_counts_are_hidden_until_asked_for() -> None:
+    served(id="req_count", endpoint="/v1/messages/count_tokens", nano=0)
+    client = as_admin()
+    assert ids(client) == []
+    assert ids(client, "?counts=1") == ["req_count"]
+
+
+def test_old_requests_are_found_by_period_session_and_id() -> None:
+    served(id="req_old", at=timezone.now() - timedelta(days=40), session_id="s-9")
+    client = as_admin()
+    assert ids(client) == []
+    for query in ("?period=90d", "?period=all", "?session=s-9", "?q=req_old&period=today"):
+        assert ids(client, query) == ["req_old"]
+
+
+def test_pages_follow_one_another_without_gap_or_repeat() -> None:
+    moment = timezone.now() - MINUTE
+    made = [served(at=moment).id for _number in range(PAGE + 20)] + [served(at=moment - MINUTE).id]
+    client = as_admin()
+    first = client.get("/requests/?outcome=ok").content.decode()
+    follow = re.search(r'href="(\?[^"]*before=[^"]*)"', first)
+    assert follow is not None
+    seen = ids(client, "?outcome=ok") + ids(client, follow.group(1).replace("&amp;", "&"))
+    assert sorted(seen) == sorted(made)
+
+
+def test_last_page_offers_no_further_one() -> None:
+    for _number in range(PAGE):
+        served()
+    text = as_admin().get("/requests/").content.decode()
+    assert f"Next {PAGE}" not in text
+
+
+def test_removing_a_chip_keeps_the_other_filters() -> None:
+    text = as_admin().get("/requests/?team=Search&key=laptop&outcome=ok&counts=1").content.decode()
+    assert '<a href="?period=7d&amp;outcome=ok&amp;key=laptop&amp;counts=1" aria-label="Remove filter Team">' in text
+
+
+def test_typed_names_are_inert() -> None:
+    served(key_name="<script>alert(1)</script>", team_name="evil \u202egnp.exe", route='"><img src=x>', client="<b>")
+    client = as_admin()
+    text = "".join(client.get(f"/requests/{query}").content.decode() for query in ("", "?team=%3Cscript%3E&q=%22%3E%3Cimg%3E"))
+    assert "<script>" not in text
+    assert "<img" not in text
+    assert "\u202e" not in text
+    assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>" in text
+
+
+def test_empty_result_says_what_to_do() -> None:
+    assert "Remove a filter or choose a longer period." in as_admin().get("/requests/?status=418").content.decode()
+
+
+def test_fault_is_named_and_marked() -> None:
+    served(**PROBLEM)
+    text = as_admin().get("/requests/").content.decode()
+    assert '<span class="badge them"><svg class="i" aria-hidden="true"><use href="#i-cloud"/></svg>529 failed</span>' in text
+    assert "Provider&#x27;s side." in text
+
+
+def test_many_rows_need_no_more_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    client = as_admin()
+    for _number in range(PAGE + 1):
+        served()
+    with django_assert_max_num_queries(5):
+        client.get("/requests/")
