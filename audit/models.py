@@ -37,7 +37,7 @@ class RequestRecord(models.Model):
     """
 
     id = models.CharField(max_length=40, primary_key=True)
-    received_at = models.DateTimeField(db_index=True)
+    received_at = models.DateTimeField()
     first_byte_ms = models.FloatField(null=True)
     duration_ms = models.FloatField(default=0)
     gateway_ms = models.FloatField(default=0)

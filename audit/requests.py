@@ -3,7 +3,7 @@
 import msgspec
 
 
-class AttemptNote(msgspec.Struct, kw_only=True):
+class AttemptNote(msgspec.Struct, kw_only=True, gc=False):
     """One try at one deployment. Milliseconds count from when the call came in."""
 
     id: str
@@ -21,7 +21,7 @@ class AttemptNote(msgspec.Struct, kw_only=True):
     cost_nano: int | None = None
 
 
-class LineNote(msgspec.Struct):
+class LineNote(msgspec.Struct, gc=False):
     """One line of a price: how many of what, at what unit price."""
 
     kind: str
@@ -31,7 +31,7 @@ class LineNote(msgspec.Struct):
     model: str
 
 
-class RequestSummary(msgspec.Struct, kw_only=True, array_like=True):
+class RequestSummary(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """Field for field the columns of RequestRecord; `received_at` is epoch seconds. Append new fields at the end: journals outlive releases."""
 
     id: str

@@ -79,7 +79,8 @@ def _rates(listed: dict[str, Listed], above: int) -> Rates:
 
     fresh = rate("input_mtok", 0)
     short_write = rate("cache_write_5m_mtok", rate("cache_write_mtok", fresh))
-    long_write = rate("cache_write_1h_mtok", -(-short_write * HOUR_NUMERATOR // HOUR_DENOMINATOR))
+    is_cache_priced = listed.get("cache_write_mtok") is not None
+    long_write = rate("cache_write_1h_mtok", -(-short_write * HOUR_NUMERATOR // HOUR_DENOMINATOR) if is_cache_priced else short_write)
     return Rates(fresh, rate("output_mtok", 0), rate("cache_read_mtok", fresh), short_write, long_write, above)
 
 

@@ -1,65 +1,43 @@
 """Journal → ledger entries, request records and window totals, in batches off the path of calls. Idempotent by attempt and request id.
 
-A batch is one transaction: what it inserted first decides what is added to the windows, so lines that come twice count once.
-The folder of a process that died is adopted (its lock is free): closings are posted, and openings without a closing are posted as they
-stand, a marked estimate. Nothing is forgotten before it is committed; a line that cannot be read is set aside, not lost.
+A batch is one transaction, and nothing is forgotten before it is committed. The folder of a process that died is adopted: closings are
+posted, and calls that were opened and never closed are posted at their estimate as `reap`. A line that cannot be posted is set aside.
 """
 
-import fcntl
 import logging
 import os
-import shutil
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from django.db import DatabaseError, close_old_connections
+from django.db import DataError, Error, IntegrityError, close_old_connections, connection
 
-from billing.journal import Entry
-from billing.posting import post
+from billing.journal import Entry, Opened
+from billing.journal_reader import Block, Reader, take_lock
+from billing.loading import load_prices
+from billing.models import LedgerEntry
+from billing.posting import post, settled, tidied
+from billing.recovery import estimated, merged
+from billing.snapshot import PriceBook
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-READ_BYTES = 4 * 1024 * 1024
-IDLE_S = 0.25
+BUSY_S = 0.2
+IDLE_S = 0.5
 ADOPT_EVERY_S = 5.0
-RETRY_S = 1.0
+RETRY_S = 0.5
+MAX_RETRY_S = 8.0
+REJECTED = "rejected.log"
+# What a single odd entry raises, and not the database's absence.
+UNPOSTABLE = (DataError, IntegrityError, ValueError, OverflowError)
+
+Call = tuple[bytes, Entry]
 
 _decoder = msgspec.json.Decoder(Entry)
-
-
-@dataclass(slots=True)
-class Reader:
-    """Where we are in one folder: the file, the offset, and the attempts that are open with the file that opened them."""
-
-    folder: Path
-    done: dict[str, int] = field(default_factory=dict)
-    open: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.log"))
-
-    def lines(self) -> Iterator[tuple[Path, int, list[bytes]]]:
-        """(file, offset after them, complete lines) of what is new; a last line that is torn waits or is never whole."""
-        for path in self.files():
-            with path.open("rb") as file:
-                file.seek(self.done.get(path.name, 0))
-                block = file.read(READ_BYTES)
-            end = block.rfind(b"\n") + 1
-            if end:
-                yield path, self.done.get(path.name, 0) + end, block[:end].split(b"\n")[:-1]
-
-    def forget_finished(self) -> None:
-        """Deletes files that are posted to their end, hold no open attempt and are not being written."""
-        needed = {name for name, _ in self.open.values()}
-        for path in self.files()[:-1]:
-            if path.name not in needed and self.done.get(path.name, 0) >= path.stat().st_size:
-                path.unlink()
-                self.done.pop(path.name, None)
+_opened_decoder = msgspec.json.Decoder(Opened)
 
 
 class Drainer:
@@ -67,7 +45,7 @@ class Drainer:
 
     def __init__(self, root: Path, own: Path | None) -> None:
         self._root = root
-        self._reader = Reader(own) if own else None
+        self._own = Reader(own) if own else None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -81,118 +59,149 @@ class Drainer:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def _run(self) -> None:
-        adopted_at = time.monotonic()
-        while not self._stopping.is_set():
-            try:
-                lines = self._drain(self._reader) if self._reader else 0
-                if time.monotonic() - adopted_at > ADOPT_EVERY_S:
-                    self.adopt()
-                    adopted_at = time.monotonic()
-            except DatabaseError as error:
-                logger.error("ledger could not be written; the journal keeps it", extra={"fields": {"error": type(error).__name__}})
-                close_old_connections()
-                self._stopping.wait(RETRY_S)
-                continue
-            self._stopping.wait(IDLE_S if lines < BATCH else 0.0)
-        self.drain_once()
-
     def drain_once(self) -> int:
-        """Posts everything there is: own lines and those of dead processes. Returns how many lines it read."""
+        """Posts everything there is: own lines and those of dead processes. Returns how many lines it read; 0 when the database is away."""
+        close_old_connections()
+        lines = self._try(is_adopting=True)
+        close_old_connections()
+        return lines or 0
+
+    def _run(self) -> None:
+        wait_s, failures = 0.0, 0
+        adopt_at = time.monotonic() + ADOPT_EVERY_S
+        while not self._stopping.wait(wait_s):
+            is_adopting = time.monotonic() >= adopt_at
+            lines = self._try(is_adopting=is_adopting)
+            if lines is None:
+                wait_s = min(MAX_RETRY_S, RETRY_S * 2**failures)
+                failures = min(failures + 1, 10)
+                close_old_connections()
+                continue
+            wait_s, failures = BUSY_S if lines else IDLE_S, 0
+            if is_adopting:
+                adopt_at = time.monotonic() + ADOPT_EVERY_S
+        self._try(is_adopting=True)
+        self._leave()
+        connection.close()
+
+    def _try(self, *, is_adopting: bool) -> int | None:
+        """How many lines were read, or None when they could not be posted: the journal still has them."""
         try:
-            return (self._drain(self._reader) if self._reader else 0) + self.adopt()
-        except DatabaseError as error:
+            lines = self._drain(self._own) if self._own else 0
+            return lines + (self._adopt_all() if is_adopting else 0)
+        except (Error, OSError) as error:
             logger.error("ledger could not be written; the journal keeps it", extra={"fields": {"error": type(error).__name__}})
+            return None
+
+    def _leave(self) -> None:
+        """At the end our own journal is let go of, so that it is as good as a dead process's."""
+        if self._own is not None:
+            try:
+                self._adopt(self._own)
+            except (Error, OSError) as error:
+                logger.error("journal is left to the next process", extra={"fields": {"error": type(error).__name__}})
+
+    def _adopt_all(self) -> int:
+        locks = sorted(self._root.glob("*/lock"))
+        return sum(self._adopt(Reader(lock.parent)) for lock in locks if self._own is None or lock.parent != self._own.folder)
+
+    def _adopt(self, reader: Reader) -> int:
+        """Posts the journal of a process that is gone and removes its folder; nothing when the process lives."""
+        lock = take_lock(reader.folder / "lock")
+        if lock is None:
             return 0
+        try:
+            lines = self._drain(reader)
+            self._reap(reader)
+            reader.delete()
         finally:
-            close_old_connections()
+            os.close(lock)
+        return lines
 
     def _drain(self, reader: Reader) -> int:
         total = 0
-        while True:
-            read = 0
-            for path, offset, lines in reader.lines():
-                self._post(reader, path, lines)
-                reader.done[path.name] = offset
-                read += len(lines)
-            total += read
-            if not read:
-                break
+        while (block := reader.next_block()) is not None:
+            self._post_block(reader, block)
+            total += len(block.lines)
         if total:
-            reader.forget_finished()
+            reader.delete_finished()
         return total
 
-    def _post(self, reader: Reader, path: Path, lines: list[bytes]) -> None:
-        batch: list[Entry] = []
-        closed: list[str] = []
+    def _post_block(self, reader: Reader, block: Block) -> None:
         opened: list[tuple[str, bytes]] = []
-        for line in lines:
-            kind, name, content = (line.split(b" ", 2) + [b"", b""])[:3]
-            if kind == b"o":
-                opened.append((name.decode("utf-8", "replace"), content))
-                continue
-            entry = self._entry(line, content) if kind == b"c" else self._reject(line)
-            if entry is not None:
-                batch.append(entry)
-                closed += [note.id for note in entry.summary.attempts]
-        for start in range(0, len(batch), BATCH):
-            post(batch[start : start + BATCH], kind="base")
-        for attempt_id, content in opened:
-            reader.open[attempt_id] = (path.name, content)
-        for attempt_id in closed:
-            reader.open.pop(attempt_id, None)
+        closed: list[Call] = []
+        odd: list[bytes] = []
+        for line in block.lines:
+            if line.startswith(b"o "):
+                opened.append((line[2 : line.find(b" ", 2)].decode("utf-8", "replace"), line))
+            elif line.startswith(b"c ") and (entry := _entry(line)) is not None:
+                closed.append((line, entry))
+            elif line:
+                odd.append(line)
+        posted, refused = _post_calls(closed, LedgerEntry.Kind.BASE)
+        self._set_aside(odd + refused)
+        reader.posted(block, opened, (note.id for entry in posted for note in entry.summary.attempts))
 
-    def _entry(self, line: bytes, content: bytes) -> Entry | None:
-        try:
-            return _decoder.decode(content)
-        except msgspec.DecodeError:
-            return self._reject(line)
+    def _reap(self, reader: Reader) -> None:
+        """Posts what was opened and never closed. A call that has its record is settled, whatever lines of it are left."""
+        if torn := reader.torn_files():
+            logger.warning("a torn last line is ignored", extra={"fields": {"journal": reader.folder.name, "files": torn}})
+        lines = reader.openings()
+        prices = load_prices() if lines else PriceBook()
+        openings = [(line, _estimate(line, prices)) for line in lines]
+        lost = merged((line, entry) for line, entry in openings if entry is not None)
+        known = settled([entry.summary.id for _, entry in lost])
+        lost = [(line, entry) for line, entry in lost if entry.summary.id not in known]
+        posted, refused = _post_calls(lost, LedgerEntry.Kind.REAP)
+        self._set_aside([line for line, entry in openings if entry is None] + refused)
+        if posted:
+            logger.warning("calls whose end nobody saw were posted at their estimate", extra={"fields": {"calls": len(posted)}})
 
-    def _reject(self, line: bytes) -> None:
-        """Keeps a line that cannot be read where a person can look at it."""
-        logger.error("a journal line cannot be read; it is kept in rejected.log")
-        descriptor = os.open(self._root / "rejected.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line + b"\n")
-        finally:
-            os.close(descriptor)
-
-    def adopt(self) -> int:
-        """Posts the journals of processes that are gone, then removes their folders."""
-        total = 0
-        for folder in sorted(path for path in self._root.glob("*/") if not self._reader or path != self._reader.folder):
-            lock = _try_lock(folder / "lock")
-            if lock is None:
-                continue
-            try:
-                total += self._adopt(folder)
-            finally:
-                os.close(lock)
-        return total
-
-    def _adopt(self, folder: Path) -> int:
-        reader = Reader(folder)
-        read = self._drain(reader)
-        lost = [
-            entry for attempt_id, (_, content) in reader.open.items() if (entry := self._entry(attempt_id.encode(), content)) is not None
-        ]
-        for start in range(0, len(lost), BATCH):
-            post(lost[start : start + BATCH], kind="reap")
-        if lost:
-            logger.warning("calls whose end nobody saw were posted at their estimate", extra={"fields": {"calls": len(lost)}})
-        shutil.rmtree(folder)
-        return read
+    def _set_aside(self, lines: Sequence[bytes]) -> None:
+        """Keeps lines that cannot be posted where a person can look at them."""
+        if not lines:
+            return
+        logger.error("journal lines cannot be posted; they are kept apart", extra={"fields": {"lines": len(lines), "file": REJECTED}})
+        descriptor = os.open(self._root / REJECTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
 
 
-def _try_lock(path: Path) -> int | None:
-    """The descriptor of a lock that was free, or None. A folder just made and not locked yet has no lock file."""
+def _entry(line: bytes) -> Entry | None:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        return _decoder.decode(line[line.find(b" ", 2) + 1 :])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _estimate(line: bytes, prices: PriceBook) -> Entry | None:
+    _, attempt_id, content = [*line.split(b" ", 2), b"", b""][:3]
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+        return estimated(attempt_id.decode(), _opened_decoder.decode(content), prices)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return descriptor
+
+
+def _post_calls(calls: Sequence[Call], kind: str) -> tuple[list[Entry], list[bytes]]:
+    """(what is posted, lines of what cannot be). A batch that the database does not take is posted one by one, tidied."""
+    posted: list[Entry] = []
+    refused: list[bytes] = []
+    for start in range(0, len(calls), BATCH):
+        part = calls[start : start + BATCH]
+        entries = [entry for _, entry in part]
+        try:
+            post(entries, kind)
+        except UNPOSTABLE:
+            taken = [(line, entry, _post_alone(entry, kind)) for line, entry in part]
+            entries = [entry for _, entry, is_posted in taken if is_posted]
+            refused += [line for line, _, is_posted in taken if not is_posted]
+        posted += entries
+    return posted, refused
+
+
+def _post_alone(entry: Entry, kind: str) -> bool:
+    try:
+        post([tidied(entry)], kind)
+    except UNPOSTABLE:
+        return False
+    return True

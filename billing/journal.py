@@ -3,11 +3,13 @@
 One line is one `write(2)` straight to the kernel, so a killed process loses nothing; a thread syncs to disk every 20 ms, so a power cut
 loses at most that. Files lie in `journal/<instance>/NNNNNNNN.log`, the folder is flocked by its process; `drain.py` reads them.
 
-A line is `o <attempt id> <json>` or `c <request id> <json>`; the JSON is an Entry. An opening line is complete in itself: it is
-what gets posted when the process dies before the close.
+A line is `o <attempt id> <json>` with an Opened, or `c <request id> <json>` with an Entry. An opening holds all that is needed to post
+an estimate when the process dies before the close.
 """
 
+import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import threading
@@ -18,11 +20,13 @@ import msgspec
 
 from audit.requests import RequestSummary
 
+logger = logging.getLogger(__name__)
+
 ROTATE_BYTES = 8 * 1024 * 1024
 SYNC_EVERY_S = 0.02
 
 
-class Posting(msgspec.Struct, array_like=True):
+class Posting(msgspec.Struct, array_like=True, gc=False):
     """One ledger entry to be: what an attempt cost. `at` is epoch seconds."""
 
     attempt_id: str
@@ -35,12 +39,39 @@ class Posting(msgspec.Struct, array_like=True):
     price_version: str = ""
 
 
-class Entry(msgspec.Struct, array_like=True):
+class Entry(msgspec.Struct, array_like=True, gc=False):
     """A call with its postings and the budget windows (budget id, start as epoch seconds) that they count against."""
 
     summary: RequestSummary
     postings: list[Posting] = []
     windows: list[tuple[int, float]] = []
+
+
+class Opened(msgspec.Struct, array_like=True, gc=False):
+    """An attempt about to be sent: who, where to, and how much it may take. Kept small, for it is written on every call and seldom read."""
+
+    request_id: str
+    received_at: float
+    endpoint: str
+    is_stream: bool
+    request_bytes: int
+    input_tokens: int
+    output_tokens: int
+    route: str
+    provider: str
+    deployment_id: str
+    deployment_name: str
+    model: str
+    organisation_id: str
+    team_id: str
+    team_name: str
+    user_id: str
+    user_name: str
+    key_id: str
+    key_name: str
+    cost_centre: str
+    client_ip: str
+    windows: list[tuple[int, float]]
 
 
 _encoder = msgspec.json.Encoder()
@@ -52,45 +83,74 @@ class Journal:
     def __init__(self, root: Path) -> None:
         self.folder = root / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder.mkdir(parents=True, mode=0o700)
-        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = _locked(self.folder / "lock")
         self._number = 0
         self._size = 0
         self._file = self._next_file()
+        self._is_torn = False
+        self._late: list[bytes] = []
         self._full: list[int] = []
         self._unsynced = threading.Event()
         self._stopping = False
         self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
         self._syncer.start()
 
-    def open(self, attempt_id: str, entry: Entry) -> None:
-        self._write(b"o " + attempt_id.encode() + b" " + _encoder.encode(entry) + b"\n")
+    def open(self, attempt_id: str, opened: Opened) -> None:
+        """Raises OSError when the disk does not take it: an attempt that is not on record must not be sent."""
+        self._write_late()
+        self._write(b"o " + attempt_id.encode() + b" " + _encoder.encode(opened) + b"\n")
 
     def close(self, request_id: str, entry: Entry) -> None:
-        self._write(b"c " + request_id.encode() + b" " + _encoder.encode(entry) + b"\n")
+        """What happened has happened: a line that the disk does not take now is kept and written before the next one."""
+        self._late.append(b"c " + request_id.encode() + b" " + _encoder.encode(entry) + b"\n")
+        try:
+            self._write_late()
+        except OSError as error:
+            waiting = {"errno": error.errno, "lines": len(self._late)}
+            logger.error("journal could not be written; it is tried again", extra={"fields": waiting})
 
     def stop(self) -> None:
         """Syncs and lets go of the folder; what is not drained yet is adopted by the next process."""
+        with contextlib.suppress(OSError):  # a close that never got to disk leaves its opening, which is posted as an estimate
+            self._write_late()
         self._stopping = True
         self._unsynced.set()
         self._syncer.join()
         os.close(self._file)
         os.close(self._lock)
 
+    def _write_late(self) -> None:
+        while self._late:
+            self._write(self._late[0])
+            del self._late[0]
+
     def _write(self, line: bytes) -> None:
         if self._size >= ROTATE_BYTES:
-            self._full.append(self._file)
-            self._file = self._next_file()
+            self._rotate()
+        if self._is_torn:
+            line = b"\n" + line  # so that what a failed write left behind does not swallow this line
+        self._is_torn = True
         written = os.write(self._file, line)
         while written < len(line):
             written += os.write(self._file, line[written:])
+        self._is_torn = False
         self._size += len(line)
         if not self._unsynced.is_set():
             self._unsynced.set()
 
+    def _rotate(self) -> None:
+        """Without a new file (too many open, disk full) the old one goes on."""
+        self._size = 0
+        try:
+            following = self._next_file()
+        except OSError as error:
+            logger.error("journal could not start a new file", extra={"fields": {"errno": error.errno}})
+            return
+        full, self._file = self._file, following
+        self._full.append(full)
+
     def _next_file(self) -> int:
         self._number += 1
-        self._size = 0
         return os.open(self.folder / f"{self._number:08d}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def _sync_forever(self) -> None:
@@ -98,8 +158,23 @@ class Journal:
             self._unsynced.wait()
             time.sleep(SYNC_EVERY_S)
             self._unsynced.clear()
+            self._sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        try:
             while self._full:
-                full = self._full.pop()
-                os.fdatasync(full)
-                os.close(full)
+                os.fdatasync(self._full[-1])
+                os.close(self._full.pop())
             os.fdatasync(self._file)
+        except OSError as error:
+            logger.error("journal could not be synced to disk", extra={"fields": {"errno": error.errno}})
+
+
+def _locked(path: Path) -> int:
+    """A lock file that is held from the moment it has its name: no adopter ever finds it free while this process lives."""
+    unnamed = path.with_suffix(".new")
+    descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unnamed.rename(path)
+    return descriptor

@@ -41,7 +41,7 @@ class Tallies:
 
     def __init__(self) -> None:
         self._posted: dict[WindowKey, int] = {}
-        self._applying: dict[str, tuple[float, tuple[Applying, ...]]] = {}
+        self._applying: dict[tuple[str, ...], tuple[float, tuple[Applying, ...]]] = {}
         self._book: BudgetBook | None = None
 
     def posted(self, key: WindowKey) -> int:
@@ -52,22 +52,25 @@ class Tallies:
             self._posted[key] = self._posted.get(key, 0) + amount_nano
 
     def merge(self, posted: Mapping[WindowKey, int]) -> None:
-        """Takes the database's totals where they are ahead of ours; ours lead by what is still in the journal."""
+        """Takes the database's totals where they are ahead of ours; ours lead by what is still in the journal. Forgets windows before those."""
+        since = dict(posted.keys())  # the start of each budget's window
+        for key in [key for key in self._posted if key[1] < since.get(key[0], key[1])]:
+            del self._posted[key]
         for key, amount in posted.items():
-            if amount > self._posted.get(key, 0):
-                self._posted[key] = amount
+            self._posted[key] = max(amount, self._posted.get(key, 0))
 
     def applying(self, caller: Caller, book: BudgetBook, now: float) -> tuple[Applying, ...]:
         """The budgets over a caller at `now`, worked out once per caller until a window ends or the book changes."""
         if book is not self._book or len(self._applying) > MEMO_SIZE:
             self._book = book
             self._applying.clear()
-        known = self._applying.get(caller.key_id)
+        who = (caller.key_id, caller.user_id, caller.team_id, caller.organisation_id)
+        known = self._applying.get(who)
         if known is not None and now < known[0]:
             return known[1]
         found = tuple(_apply(row, now) for row in rows_of(caller, book))
         until = min((one.end for one in found if one.end is not None), default=float("inf"))
-        self._applying[caller.key_id] = (until, found)
+        self._applying[who] = (until, found)
         return found
 
 

@@ -9,6 +9,7 @@ MAX_USD = 1_000_000_000
 
 _NANO_PLACES = 9
 _RATE_PLACES = 6
+_ROUNDS_TO_A_DOLLAR = 995_000_000
 
 
 class BadAmount(ValueError):
@@ -18,7 +19,7 @@ class BadAmount(ValueError):
 def nano(usd: Decimal | int | str) -> int:
     """US dollars → nano-USD, rounded once, half away from zero; raises BadAmount. A float must come as the text it was written in."""
     amount = _decimal(usd, f"{_shown(usd)} is not an amount; write it like 12.50.")
-    if not amount.is_finite() or abs(amount) > MAX_USD:
+    if not amount.is_finite() or not -MAX_USD <= amount <= MAX_USD:
         raise BadAmount(f"{_shown(usd)} is no amount that a budget or price can have.")
     return _scaled(amount, _NANO_PLACES)
 
@@ -50,7 +51,7 @@ def money(amount_nano: int, places: int | None = None) -> str:
     Something that rounds to nothing is shown as less than the smallest step, never as zero.
     """
     if places is None:
-        places = 4 if 0 < _half_up(abs(amount_nano), 10**7) < 100 or 0 < abs(amount_nano) < 10**7 else 2
+        places = 4 if 0 < abs(amount_nano) < _ROUNDS_TO_A_DOLLAR else 2
     units = _half_up(abs(amount_nano), 10 ** (_NANO_PLACES - places))
     sign = "\N{MINUS SIGN}" if amount_nano < 0 else ""
     if units == 0 and amount_nano:

@@ -97,7 +97,7 @@ def _calendar(unit: str, now: datetime, zone: ZoneInfo) -> tuple[int, Start]:
     if unit == "week":
         # Day 1 of the proleptic calendar is a Monday.
         return (today.toordinal() - 1) // 7, lambda number: _utc(datetime.fromordinal(number * 7 + 1), zone)
-    return today.year * 12 + today.month - 1, lambda number: _utc(datetime(number // 12, number % 12 + 1, 1), zone)  # noqa: DTZ001
+    return today.year * 12 + today.month - 1, lambda number: _utc(datetime(number // 12, number % 12 + 1, 1), zone)
 
 
 def _utc(local: datetime, zone: ZoneInfo) -> datetime:

@@ -16,6 +16,7 @@ WRITE_5M, WRITE_1H, THINKING = "ephemeral_5m_input_tokens", "ephemeral_1h_input_
 SEARCHES, FETCHES = "web_search_requests", "web_fetch_requests"
 BILLED = (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT)
 NESTED = {"cache_creation": (WRITE_5M, WRITE_1H), "output_tokens_details": (THINKING,), "server_tool_use": (SEARCHES, FETCHES)}
+_billed = frozenset(BILLED)
 TEXTS = frozenset({"service_tier", "speed", "inference_geo", "model"})
 
 
@@ -104,23 +105,20 @@ class UsageMerger:
         return Usage(counts.get(INPUT, 0), counts.get(CACHE_READ, 0), short, long, counts.get(OUTPUT, 0), model=model)
 
 
-def _read(usage: dict[object, object], counts: dict[str, int], texts: dict[str, str]) -> None:
-    """Takes over what makes sense in one usage object."""
-    for name in BILLED:
-        value = usage.get(name)
-        if type(value) is int and 0 <= value <= MAX_COUNT:
-            counts[name] = value
-    for group, names in NESTED.items():
-        inner = usage.get(group)
-        if isinstance(inner, dict):
-            for name in names:
-                value = inner.get(name)
-                if type(value) is int and 0 <= value <= MAX_COUNT:
-                    counts[name] = value
-    for name in TEXTS:
-        value = usage.get(name)
-        if isinstance(value, str):
-            texts[name] = value[:MAX_TEXT]
+def _read(usage: dict[str, object], counts: dict[str, int], texts: dict[str, str]) -> None:
+    """Takes over what makes sense in one usage object, in one pass: this runs for every call."""
+    for name, value in usage.items():
+        if type(value) is int:
+            if name in _billed and 0 <= value <= MAX_COUNT:
+                counts[name] = value
+        elif type(value) is str:
+            if name in TEXTS:
+                texts[name] = value[:MAX_TEXT]
+        elif type(value) is dict and name in NESTED:
+            for inner in NESTED[name]:
+                told = value.get(inner)
+                if type(told) is int and 0 <= told <= MAX_COUNT:
+                    counts[inner] = told
 
 
 def _amount(counts: dict[str, int], name: str) -> int:

@@ -4,6 +4,7 @@ The data plane starts with lifespan, or with the first call under a server that 
 """
 
 import asyncio
+import gc
 import os
 from ipaddress import ip_network
 
@@ -25,6 +26,8 @@ from proxy.limits import Limits  # noqa: E402
 from proxy.plane import Plane  # noqa: E402
 from proxy.refresh import Refresher  # noqa: E402
 from proxy.upstream import Upstream  # noqa: E402
+
+GC_THRESHOLDS = (5_000, 20, 20)
 
 
 class Gateway:
@@ -65,7 +68,11 @@ class Gateway:
             plane.start()
             self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY)
             await self._refresher.start()
-            os.environ.get("NODRAIN") or self._drainer.start()
+            self._drainer.start()
+            # What is loaded now stays: the collector need not look at it again on every call.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
             self._data_plane = DataPlane(plane)
 
     async def stop(self) -> None:

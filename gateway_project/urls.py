@@ -3,10 +3,13 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way to one sign-in for all
 
 urlpatterns = [
+    # Unfold's own page would change a password without an audit event; allauth's goes through our adapter.
+    path("admin/password_change/", RedirectView.as_view(url="/accounts/password/change/")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("console.urls")),

@@ -4,7 +4,7 @@ import ipaddress
 import uuid
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
@@ -46,7 +46,6 @@ class User(AbstractUser):
     is_blocked = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
 
-    objects = UserManager()
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email or self.username

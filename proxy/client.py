@@ -37,8 +37,8 @@ class Client:
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
-    async def read_body(self, limit: int) -> bytes:
-        """The whole body, decoded. Never holds more than the limit and one piece; raises ClientError 413 or ClientLeft."""
+    async def read_body(self, limit: int, moved: Callable[[], None]) -> bytes:
+        """The whole body, decoded; `moved` hears of each piece. Holds the limit and one piece at most; raises ClientError or ClientLeft."""
         announced = self.headers.get(b"content-length")
         if announced and int(announced) > limit:
             raise too_large(limit)
@@ -47,15 +47,16 @@ class Client:
             raise ClientLeft
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
-            body = await self._read_rest(body, limit)
+            body = await self._read_rest(body, limit, moved)
         if len(body) > limit:
             raise too_large(limit)
         coding = self.headers.get(b"content-encoding")
         return decoded(body, coding, limit) if coding else body
 
-    async def _read_rest(self, first: bytes, limit: int) -> bytes:
+    async def _read_rest(self, first: bytes, limit: int, moved: Callable[[], None]) -> bytes:
         pieces, size, more = [first], len(first), True
         while more:
+            moved()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft

@@ -6,7 +6,7 @@ Closing is synchronous (one journal line, one tally), so nothing that cancels a 
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from audit.requests import AttemptNote
 from billing.pricing import Cost, cost
@@ -17,14 +17,12 @@ from proxy.endpoints import Endpoint
 from proxy.errors import CallError, GatewayError
 from proxy.meter import Meter
 from proxy.plane import Plane
-from proxy.record import entry
+from proxy.record import OUTPUT_GRANT, entry, guessed_input, opened
 from proxy.snapshot import Snapshot
 from routing.dialects.messages import Ask
 from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
 
-BYTES_PER_INPUT_TOKEN = 2.5
-OUTPUT_GRANT = 4096
 NOBODY = Caller(key_id="", key_name="")
 
 
@@ -97,6 +95,7 @@ class Exchange:
         """The caller is gone: cancel what stops the bill when cancelled, else read on to the end for exact figures."""
         if self._is_closed:
             return
+        self.note_leaving()
         current = self.attempts[-1] if self.attempts else None
         if current is None or current.provider.cancel_stops_billing or not current.was_sent:
             self.stop(GatewayError(499, "client_left", "The caller closed the connection."))
@@ -104,17 +103,29 @@ class Exchange:
             self.deadline = time.monotonic() + self.plane.limits.drain_s
             self.deadline_error = GatewayError(499, "client_left", "The caller closed the connection.")
 
+    @property
+    def has_whole_answer(self) -> bool:
+        """The provider's answer has passed to its own end, though the connection may not know it yet."""
+        return self.client.has_started and bool(self.attempts) and self.attempts[-1].meter.has_ended
+
+    def note_leaving(self) -> None:
+        """A caller that leaves with the whole answer in hand has not been let down."""
+        if self.outcome:
+            return
+        self.outcome = "ok" if self.has_whole_answer else "client_left"
+        if self.outcome == "client_left":
+            self.error_source, self.error_code = "client", "client_left"
+
     def open_attempt(self, attempt: Attempt) -> None:
         """Puts the attempt on record, at its estimated cost, before a byte of it goes upstream."""
         self.attempts.append(attempt)
         attempt.is_free = not self.endpoint.is_billed
         if not attempt.is_free:
-            guess = self.guess(min(self.ask.max_tokens if self.ask else 0, OUTPUT_GRANT))
-            self.plane.journal.open(attempt.note.id, entry(self, "interrupted", guess, [(attempt, self.price(attempt, guess))]))
+            self.plane.journal.open(attempt.note.id, opened(self, attempt))
 
     def guess(self, output_tokens: int) -> Usage:
         """An estimate from the size of the request, where nobody told us the usage."""
-        return Usage(input_tokens=1 + int(self.request_bytes / BYTES_PER_INPUT_TOKEN), output_tokens=output_tokens, estimated=True)
+        return Usage(input_tokens=guessed_input(self.request_bytes), output_tokens=output_tokens, estimated=True)
 
     def price(self, attempt: Attempt, usage: Usage) -> Cost:
         return cost(self.snapshot.prices, attempt.provider.name, attempt.model, usage, self.received_at)
@@ -127,6 +138,7 @@ class Exchange:
         self.plane.live.discard(self)
         if self.caller is NOBODY:
             return
+        self._end_last_note()
         usage = Usage()
         costs: list[tuple[Attempt, Cost]] = []
         for attempt in self.attempts:
@@ -138,8 +150,22 @@ class Exchange:
         if costs and self.windows:
             self.plane.tallies.add(self.windows, sum(price.amount_nano for _, price in costs))
 
+    def _end_last_note(self) -> None:
+        note = self.attempts[-1].note if self.attempts else None
+        if note is not None and not note.outcome:
+            note.outcome = self.outcome or "failed"
+            note.duration_ms = self.elapsed_ms() - note.started_ms
+
     def _used(self, attempt: Attempt) -> Usage | None:
         """What an attempt used; None when the provider cannot have charged for it."""
         if attempt.is_free or not attempt.was_sent or attempt.note.status >= 400:
             return None
-        return attempt.meter.usage() if attempt.meter.has_started else self.guess(1)
+        meter, most = attempt.meter, max(1, self.ask.max_tokens if self.ask else 0)
+        if not meter.has_started:
+            is_unknown = not meter.has_passed and not attempt.provider.cancel_stops_billing
+            return self.guess(min(most, OUTPUT_GRANT) if is_unknown else meter.output_guess)
+        usage = meter.usage()
+        if not usage.estimated:
+            return usage
+        input_tokens = usage.input_tokens if usage.prompt_tokens else self.guess(0).input_tokens
+        return replace(usage, input_tokens=input_tokens, output_tokens=min(usage.output_tokens, most))

@@ -14,6 +14,7 @@ from routing.translation import translate
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 ACCEPT_ENCODING = "accept-encoding"
+NO_ANSWER = TooSlow(504, "provider_timeout", "The provider did not answer in time. Provider's side. Try again.")
 
 
 async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> Response:
@@ -27,7 +28,7 @@ async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> R
             if is_last or not error.retryable or exchange.client.has_left:
                 raise
             continue
-        if is_last or response.status not in RETRYABLE_STATUSES:
+        if is_last or response.status not in RETRYABLE_STATUSES or exchange.client.has_left:
             return response
         attempt.note.outcome = "failed"
         attempt.note.error_code = "provider_error"
@@ -46,7 +47,7 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) ->
         )
     if deployment.problem:
         raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
-    model = ask.model if deployment.model == "*" else deployment.model
+    model = ask.model.removeprefix(f"{provider.name}/") if deployment.model == "*" else deployment.model
     body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
     headers = forwarded(exchange.client.raw_headers)
     headers.append((ACCEPT_ENCODING, _coding(exchange)))
@@ -81,7 +82,7 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -
     note, deployment = attempt.note, attempt.deployment
     attempt.was_sent = True
     begun = time.perf_counter()
-    exchange.deadline_error = TooSlow(504, "provider_timeout", f"{deployment.provider} did not answer in time. Provider's side. Try again.")
+    exchange.deadline_error = NO_ANSWER
     exchange.deadline = time.monotonic() + deployment.first_byte_timeout_s
     try:
         response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process)
@@ -97,7 +98,8 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -
         _note_failure(exchange, attempt, error)
         raise
     finally:
-        exchange.deadline = 0.0
+        if not exchange.client.has_left:
+            exchange.deadline = 0.0
         exchange.waited_s += time.perf_counter() - begun
     note.status = response.status
     note.upstream_request_id = response.headers.get("request-id", "")[:100]

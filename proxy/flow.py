@@ -21,6 +21,8 @@ from routing.choose import choose
 from routing.dialects import messages
 from routing.dialects.messages import Ask, BadBody
 
+BODY_TOO_SLOW = ClientError(408, "body_timeout", "The request body did not arrive in time. Your side.")
+
 
 async def walk(exchange: Exchange) -> None:
     try:
@@ -37,6 +39,7 @@ async def walk(exchange: Exchange) -> None:
         await stopped(exchange, ending)
     finally:
         exchange.close()
+        exchange.client.stop_watching()
 
 
 def authenticate(exchange: Exchange) -> Caller:
@@ -54,10 +57,14 @@ def authenticate(exchange: Exchange) -> Caller:
 async def read(exchange: Exchange) -> Ask:
     """The body under its limits, and what it asks for."""
     limits = exchange.plane.limits
-    exchange.deadline_error = ClientError(408, "body_timeout", "The request body did not arrive in time. Your side.")
-    exchange.deadline = time.monotonic() + limits.body_idle_s
+    exchange.deadline_error = BODY_TOO_SLOW
+
+    def wait_on() -> None:
+        exchange.deadline = time.monotonic() + limits.body_idle_s
+
+    wait_on()
     begun = time.perf_counter()
-    body = await exchange.client.read_body(limits.body_bytes)
+    body = await exchange.client.read_body(limits.body_bytes, wait_on)
     exchange.waited_s += time.perf_counter() - begun
     exchange.deadline = 0.0
     exchange.request_bytes = len(body)
@@ -74,8 +81,7 @@ async def stopped(exchange: Exchange, ending: BaseException) -> None:
         await refuse(exchange, GatewayError(503, "shutting_down", "The gateway is stopping. Gateway's side. Try again.", retry_after_s=5))
         raise ending
     if exchange.client.has_left or error is None:
-        exchange.outcome = "client_left"
+        exchange.note_leaving()
         exchange.status = exchange.status or 499
-        exchange.error_source, exchange.error_code = "client", "client_left"
         return
     await refuse(exchange, error)

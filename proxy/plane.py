@@ -59,6 +59,12 @@ class Plane:
                 exchange.stop(exchange.deadline_error)
             elif exchange.ping_at and now >= exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
                 exchange.ping_at = now + self.limits.ping_after_s
-                task = asyncio.create_task(exchange.client.write(PING))
+                task = asyncio.create_task(_ping(exchange))
                 self._pings.add(task)
                 task.add_done_callback(self._pings.discard)
+
+
+async def _ping(exchange: "Exchange") -> None:
+    """Looks again: between the sweep and this turn the relay may have written half an event or the end."""
+    if exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
+        await exchange.client.write(PING)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from audit.requests import LineNote, RequestSummary
-from billing.journal import Entry, Posting
+from billing.journal import Entry, Opened, Posting
 from billing.pricing import Cost
 from billing.usage import Usage
 from routing.dialects import messages
@@ -13,10 +13,46 @@ if TYPE_CHECKING:
     from proxy.exchange import Attempt, Exchange
 
 MAX_TAGS = 20
+OUTPUT_GRANT = 4096
+BYTES_PER_INPUT_TOKEN = 2.5
+
+
+def guessed_input(request_bytes: int) -> int:
+    """Input tokens from the size of a request, on the high side for text: 2.5 bytes a token is what tool definitions take."""
+    return 1 + int(request_bytes / BYTES_PER_INPUT_TOKEN)
+
+
+def opened(exchange: "Exchange", attempt: "Attempt") -> Opened:
+    """What is on record before an attempt's first byte goes upstream."""
+    caller, ask, deployment = exchange.caller, exchange.ask, attempt.deployment
+    return Opened(
+        exchange.request_id,
+        exchange.received_at,
+        exchange.endpoint.name,
+        ask.is_stream if ask else False,
+        exchange.request_bytes,
+        guessed_input(exchange.request_bytes),
+        min(ask.max_tokens, OUTPUT_GRANT) if ask else 0,
+        ask.model if ask else "",
+        attempt.provider.name,
+        deployment.id,
+        deployment.name,
+        attempt.model,
+        caller.organisation_id,
+        caller.team_id,
+        caller.team_name,
+        caller.user_id,
+        caller.user_name,
+        caller.key_id,
+        caller.key_name,
+        caller.cost_centre,
+        exchange.client_ip,
+        exchange.windows,
+    )
 
 
 def entry(exchange: "Exchange", outcome: str, usage: Usage, costs: "list[tuple[Attempt, Cost]]") -> Entry:
-    """The call as it stands: with `outcome` interrupted before an attempt is sent, with its real outcome at the end."""
+    """The call at its end: the record's columns, and what each attempt that cost something posts."""
     caller, ask, error = exchange.caller, exchange.ask, exchange.error
     end_user, session = messages.user_and_session(ask) if ask else ("", "")
     client = exchange.client

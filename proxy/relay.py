@@ -3,12 +3,13 @@
 import time
 
 from proxy.asgi import Fields
-from proxy.errors import GatewayError, Lost, ProviderError, TooSlow
+from proxy.errors import ClientError, Lost, ProviderError, TooSlow
 from proxy.exchange import Exchange
+from proxy.meter import plain
+from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from routing.dialects import messages
 from routing.providers.base import returned
-from routing.wire.sse import event
 
 STREAM_HEADERS: Fields = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
@@ -27,11 +28,12 @@ async def relay(exchange: Exchange, response: Response) -> None:
         response.close()
         note = exchange.attempts[-1].note
         note.duration_ms = exchange.elapsed_ms() - note.started_ms
-        note.outcome = exchange.outcome or "failed"
+        note.outcome = exchange.outcome
 
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     meter, client = exchange.attempts[-1].meter, exchange.client
+    meter.expect(response.headers.get("content-encoding", ""))
     await client.start(response.status, headers + STREAM_HEADERS)
     try:
         while chunk := await _read(exchange, response):
@@ -39,8 +41,9 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
             if not client.has_left:
                 await _write(exchange, chunk)
     except ProviderError as error:
-        await _broken(exchange, error)
-        return
+        if not meter.has_ended and meter.error is None:
+            await interrupt(exchange, error)
+            return
     if meter.error is not None:
         exchange.outcome = "failed"
         exchange.error_source, exchange.error_code, exchange.error_message = (
@@ -48,20 +51,11 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
             meter.error.type or "provider_error",
             meter.error.message,
         )
-    elif not meter.has_ended and not meter.stop_reason:
-        await _broken(exchange, Lost(502, "upstream_truncated", "The provider ended its answer too early. Provider's side. Try again."))
+    elif not (meter.has_ended or meter.stop_reason or meter.is_blind):
+        await interrupt(exchange, _truncated())
         return
     exchange.outcome = exchange.outcome or ("client_left" if client.has_left else "ok")
-    await client.write(b"", more=False)
-
-
-async def _broken(exchange: Exchange, error: ProviderError) -> None:
-    """After the first byte an error is an event in the stream."""
-    exchange.outcome = "truncated"
-    exchange.error = error
-    body = messages.error_body(error.status, error.message, exchange.request_id)
-    boundary = b"" if exchange.attempts[-1].meter.at_boundary else b"\n\n"
-    await exchange.client.write(boundary + event("error", body), more=False)
+    await _write(exchange, b"", more=False)
 
 
 async def _whole(exchange: Exchange, response: Response, headers: Fields) -> None:
@@ -73,11 +67,15 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         if size > exchange.plane.limits.answer_bytes:
             raise Lost(502, "answer_too_large", "The provider's answer is larger than this gateway takes. Provider's side.")
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    coding = response.headers.get("content-encoding", "")
     if response.status < 400:
-        exchange.attempts[-1].meter.read_whole(body, response.headers.get("content-encoding", ""))
+        meter = exchange.attempts[-1].meter
+        meter.read_whole(body, coding)
+        if not (meter.has_ended or meter.is_blind) and "json" in response.headers.get("content-type", ""):
+            raise _truncated()
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
     else:
-        _note_refusal(exchange, response.status, body)
+        _note_refusal(exchange, response.status, plain(body, coding) or b"")
         headers.append((b"x-tallygate-error-source", b"provider"))
     await exchange.client.answer(response.status, headers, body)
 
@@ -107,13 +105,17 @@ async def _read(exchange: Exchange, response: Response) -> bytes:
     return chunk
 
 
-async def _write(exchange: Exchange, chunk: bytes) -> None:
+async def _write(exchange: Exchange, chunk: bytes, *, more: bool = True) -> None:
     now = time.monotonic()
     exchange.deadline = now + exchange.plane.limits.write_stall_s
     exchange.deadline_error = READER_STALLED
-    await exchange.client.write(chunk)
+    await exchange.client.write(chunk, more=more)
     exchange.waited_s += time.monotonic() - now
 
 
 TOO_QUIET = TooSlow(504, "provider_timeout", "The provider stopped sending. Provider's side. Try again.")
-READER_STALLED = GatewayError(499, "client_stalled", "The caller stopped reading.")
+READER_STALLED = ClientError(499, STALLED, "The caller stopped reading.")
+
+
+def _truncated() -> Lost:
+    return Lost(502, "upstream_truncated", "The provider ended its answer too early. Provider's side. Try again.")

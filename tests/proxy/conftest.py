@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from proxy.limits import Limits
+from tests.proxy.house import House
 from tests.proxy.rig import Rig, running
 
 
@@ -16,3 +17,10 @@ def limits() -> Limits:
 def rig(tmp_path: Path, limits: Limits) -> Iterator[Rig]:
     with running(tmp_path, limits) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Gateways that are started once; a module takes them by a `rig` fixture of its own."""
+    with House(tmp_path_factory) as opened:
+        yield opened

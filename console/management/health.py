@@ -1,0 +1,36 @@
+"""GET /health: one tiny call to every deployment, in LiteLLM's shape. Liveness and readiness are the data plane's."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router
+
+from console.management.auth import administrator
+from routing.models import Deployment
+from routing.probe import probe
+
+router = Router(tags=["health"], auth=administrator)
+
+# Every probe is a real call: a list that long is looked at in parts.
+MAX_PROBES = 50
+
+
+@router.get("/health", summary="Calls every deployment once")
+def health(request: HttpRequest, model: str = "") -> dict[str, Any]:
+    rows = Deployment.objects.filter(is_active=True).exclude(model="*").select_related("credential")
+    if model:
+        rows = rows.filter(routes__name=model)
+    healthy, unhealthy = [], []
+    for deployment in rows[:MAX_PROBES]:
+        outcome = probe(deployment)
+        entry = {"model": f"{deployment.provider}/{deployment.model}", "model_id": deployment.id, "ms": outcome.ms}
+        if outcome.ok:
+            healthy.append(entry)
+        else:
+            unhealthy.append({**entry, "error": outcome.error, "status": outcome.status})
+    return {
+        "healthy_endpoints": healthy,
+        "unhealthy_endpoints": unhealthy,
+        "healthy_count": len(healthy),
+        "unhealthy_count": len(unhealthy),
+    }

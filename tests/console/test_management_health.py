@@ -1,0 +1,27 @@
+"""GET /health as LiteLLM's scripts know it."""
+
+import pytest
+from django.test import Client
+
+from routing.models import Deployment
+
+pytestmark = pytest.mark.django_db
+MASTER = {"Authorization": "Bearer sk-master-for-tests"}
+
+
+def test_every_deployment_is_called_once(client: Client) -> None:
+    Deployment.objects.create(name="works", provider="demo", model="demo-haiku-instant")
+    Deployment.objects.create(name="broken", provider="demo", model="demo-error-529-instant")
+    answer = client.get("/health", headers=MASTER).json()
+    assert (answer["healthy_count"], answer["unhealthy_count"]) == (1, 1)
+    assert answer["healthy_endpoints"][0]["model"] == "demo/demo-haiku-instant"
+    assert answer["unhealthy_endpoints"][0]["error"] == "overloaded"
+
+
+def test_health_needs_the_master_key(client: Client) -> None:
+    assert client.get("/health").status_code == 401
+
+
+def test_one_model_can_be_asked_for(client: Client) -> None:
+    Deployment.objects.create(name="works", provider="demo", model="demo-haiku-instant")
+    assert client.get("/health?model=nothing", headers=MASTER).json()["healthy_count"] == 0
