@@ -31,8 +31,9 @@ class AuditEvent(models.Model):
 
 
 class RequestRecord(models.Model):
-    """One call as it was served: who, what, how long, what it cost, whose fault. Ids and names are plain columns: a record outlives its subjects.
+    """One call as it was served: who, what, how long, what it cost, whose fault.
 
+    Ids and names are plain columns, for a record outlives its subjects.
     Durations are milliseconds since `received_at`; `cost_nano` is nano-USD and NULL when the call has no price.
     """
 

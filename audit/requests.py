@@ -32,7 +32,7 @@ class LineNote(msgspec.Struct, gc=False):
 
 
 class RequestSummary(msgspec.Struct, kw_only=True, array_like=True, gc=False):
-    """Field for field the columns of RequestRecord; `received_at` is epoch seconds. Append new fields at the end: journals outlive releases."""
+    """Field for field the columns of RequestRecord; `received_at` is epoch seconds. New fields go to the end: journals outlive releases."""
 
     id: str
     received_at: float

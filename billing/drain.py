@@ -24,8 +24,8 @@ from billing.snapshot import PriceBook
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
-BUSY_S = 0.2
+BATCH = 1000
+BUSY_S = 0.5
 IDLE_S = 0.5
 ADOPT_EVERY_S = 5.0
 RETRY_S = 0.5
@@ -61,9 +61,9 @@ class Drainer:
 
     def drain_once(self) -> int:
         """Posts everything there is: own lines and those of dead processes. Returns how many lines it read; 0 when the database is away."""
-        close_old_connections()
+        _let_go_of_connection()
         lines = self._try(is_adopting=True)
-        close_old_connections()
+        _let_go_of_connection()
         return lines or 0
 
     def _run(self) -> None:
@@ -75,13 +75,12 @@ class Drainer:
             if lines is None:
                 wait_s = min(MAX_RETRY_S, RETRY_S * 2**failures)
                 failures = min(failures + 1, 10)
-                close_old_connections()
+                _let_go_of_connection()
                 continue
             wait_s, failures = BUSY_S if lines else IDLE_S, 0
             if is_adopting:
                 adopt_at = time.monotonic() + ADOPT_EVERY_S
-        self._try(is_adopting=True)
-        self._leave()
+        self._try(is_adopting=True)  # our own journal too, if its writer has let go of it
         connection.close()
 
     def _try(self, *, is_adopting: bool) -> int | None:
@@ -93,17 +92,8 @@ class Drainer:
             logger.error("ledger could not be written; the journal keeps it", extra={"fields": {"error": type(error).__name__}})
             return None
 
-    def _leave(self) -> None:
-        """At the end our own journal is let go of, so that it is as good as a dead process's."""
-        if self._own is not None:
-            try:
-                self._adopt(self._own)
-            except (Error, OSError) as error:
-                logger.error("journal is left to the next process", extra={"fields": {"error": type(error).__name__}})
-
     def _adopt_all(self) -> int:
-        locks = sorted(self._root.glob("*/lock"))
-        return sum(self._adopt(Reader(lock.parent)) for lock in locks if self._own is None or lock.parent != self._own.folder)
+        return sum(self._adopt(Reader(lock.parent)) for lock in sorted(self._root.glob("*/lock")))
 
     def _adopt(self, reader: Reader) -> int:
         """Posts the journal of a process that is gone and removes its folder; nothing when the process lives."""
@@ -165,6 +155,12 @@ class Drainer:
         descriptor = os.open(self._root / REJECTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
+
+
+def _let_go_of_connection() -> None:
+    """Closes one that is broken or of no more use, unless the caller's transaction runs on it."""
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -41,7 +41,7 @@ class Tallies:
 
     def __init__(self) -> None:
         self._posted: dict[WindowKey, int] = {}
-        self._applying: dict[tuple[str, ...], tuple[float, tuple[Applying, ...]]] = {}
+        self._applying: dict[tuple[str, ...], tuple[float, float, tuple[Applying, ...]]] = {}
         self._book: BudgetBook | None = None
 
     def posted(self, key: WindowKey) -> int:
@@ -52,7 +52,7 @@ class Tallies:
             self._posted[key] = self._posted.get(key, 0) + amount_nano
 
     def merge(self, posted: Mapping[WindowKey, int]) -> None:
-        """Takes the database's totals where they are ahead of ours; ours lead by what is still in the journal. Forgets windows before those."""
+        """Takes the database's totals where they are ahead of ours; ours lead by what is still in the journal. Forgets windows before."""
         since = dict(posted.keys())  # the start of each budget's window
         for key in [key for key in self._posted if key[1] < since.get(key[0], key[1])]:
             del self._posted[key]
@@ -66,11 +66,12 @@ class Tallies:
             self._applying.clear()
         who = (caller.key_id, caller.user_id, caller.team_id, caller.organisation_id)
         known = self._applying.get(who)
-        if known is not None and now < known[0]:
-            return known[1]
+        if known is not None and known[0] <= now < known[1]:
+            return known[2]
         found = tuple(_apply(row, now) for row in rows_of(caller, book))
+        since = max((one.start for one in found), default=0.0)
         until = min((one.end for one in found if one.end is not None), default=float("inf"))
-        self._applying[who] = (until, found)
+        self._applying[who] = (since, until, found)
         return found
 
 

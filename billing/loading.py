@@ -8,8 +8,8 @@ from billing.budget_book import BudgetBook, BudgetRow, WindowKey
 from billing.catalogue import catalogue
 from billing.models import Budget, Price, Window
 from billing.periods import window
+from billing.snapshot import WEB_SEARCH_PICO, PriceBook, Rates
 from billing.snapshot import Price as PriceInForce
-from billing.snapshot import PriceBook, Rates
 
 BUDGETS_PER_QUERY = 400
 
@@ -30,7 +30,9 @@ def _price(row: Price) -> PriceInForce:
         return row.input_pico if own is None else own
 
     rates = Rates(row.input_pico, row.output_pico, rate(row.cache_read_pico), rate(row.cache_write_5m_pico), rate(row.cache_write_1h_pico))
-    return PriceInForce(f"own:{row.pk}", (rates,), row.web_search_pico or 0, row.starts_at.timestamp())
+    return PriceInForce(
+        f"own:{row.pk}", (rates,), WEB_SEARCH_PICO if row.web_search_pico is None else row.web_search_pico, row.starts_at.timestamp()
+    )
 
 
 def load_budgets() -> BudgetBook:

@@ -22,7 +22,9 @@ class Budget(models.Model):
     scope = models.CharField(max_length=20, choices=Scope)
     scope_id = models.CharField(max_length=64, blank=True)
     amount_nano = models.BigIntegerField(help_text=_("nano-USD: 1 USD is 1,000,000,000"))
-    period = models.CharField(max_length=10, blank=True, help_text=_("30s, 15m, 1h, 7d, 30d, 1mo, day, week, month; empty means once and for all."))
+    period = models.CharField(
+        max_length=10, blank=True, help_text=_("30s, 15m, 1h, 7d, 30d, 1mo, day, week, month; empty means once and for all.")
+    )
     time_zone = models.CharField(max_length=60, default="UTC")
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.HARD)
     anchored_at = models.DateTimeField(default=timezone.now)
@@ -50,7 +52,10 @@ class Window(models.Model):
 
 
 class Price(models.Model):
-    """A price of ours for one model, in force from a date; it wins over the catalogue. Rates are pico-USD per token ($1 per million tokens = 1,000,000)."""
+    """A price of ours for one model, in force from a date; it wins over the catalogue.
+
+    Rates are pico-USD per token: $1 per million tokens is 1,000,000.
+    """
 
     provider = models.CharField(max_length=40)
     model = models.CharField(max_length=200, help_text=_("Model id at the provider; a trailing * matches a family."))
@@ -100,7 +105,9 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "ledger entries"
-        constraints = [models.UniqueConstraint(fields=["attempt_id"], condition=models.Q(kind__in=["base", "reap"]), name="one_base_entry_per_attempt")]
+        constraints = [
+            models.UniqueConstraint(fields=["attempt_id"], condition=models.Q(kind__in=["base", "reap"]), name="one_base_entry_per_attempt")
+        ]
 
     def __str__(self) -> str:
         return f"{self.attempt_id} {self.kind}"

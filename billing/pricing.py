@@ -1,6 +1,6 @@
 """cost(): usage × price → lines that add up. Integers only; each line is rounded once, half up, to a nano-USD."""
 
-from dataclasses import dataclass
+import msgspec
 
 from billing.money import line_nano
 from billing.snapshot import PriceBook, Rates
@@ -10,8 +10,7 @@ from billing.usage import Usage
 US_ONLY_NUMERATOR, US_ONLY_DENOMINATOR = 11, 10
 
 
-@dataclass(frozen=True, slots=True)
-class PriceLine:
+class PriceLine(msgspec.Struct, frozen=True):
     """`count` units of `kind` at `unit_pico` each; `model` is set where a part was served by another model."""
 
     kind: str
@@ -21,8 +20,7 @@ class PriceLine:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True):
     """The sum of its lines. `unpriced`: for some part nobody told us a price; the amount is then only the rest."""
 
     amount_nano: int

@@ -15,9 +15,14 @@ def estimated(attempt_id: str, opened: Opened, prices: PriceBook) -> Entry:
     price = cost(prices, opened.provider, opened.model, usage, opened.received_at)
     amount = None if price.unpriced else price.amount_nano
     note = AttemptNote(
-        id=attempt_id, deployment=opened.deployment_name, provider=opened.provider, model=opened.model, started_ms=0.0, outcome="interrupted"
+        id=attempt_id,
+        deployment=opened.deployment_name,
+        provider=opened.provider,
+        model=opened.model,
+        started_ms=0.0,
+        outcome="interrupted",
+        cost_nano=amount,
     )
-    note.cost_nano = amount
     summary = RequestSummary(
         id=opened.request_id,
         received_at=opened.received_at,

@@ -4,7 +4,7 @@
 The merger only watches: a field that makes no sense is passed over, nothing it meets can fail a call.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 # More than any call can use; a larger figure is garbage and would swallow every budget.
 MAX_COUNT = 10**9
@@ -20,8 +20,7 @@ _billed = frozenset(BILLED)
 TEXTS = frozenset({"service_tier", "speed", "inference_geo", "model"})
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """`iterations`, when set, are the billed parts, each at its own model; the counts of the whole are then for display."""
 
     input_tokens: int = 0

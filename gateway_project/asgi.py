@@ -16,7 +16,6 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from billing.drain import Drainer  # noqa: E402 - models can be imported only once Django is set up
-
 from billing.journal import Journal  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
 from proxy.asgi import Receive, Scope, Send  # noqa: E402
@@ -41,19 +40,17 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_ours(scope["path"]):
-            if self._data_plane is None:
-                await self.start()
-            assert self._data_plane is not None
-            await self._data_plane(scope, receive, send)
+            data_plane = self._data_plane or await self.start()
+            await data_plane(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
             await django_application(scope, receive, send)  # type: ignore[arg-type]  # Django types the same dictionaries by kind
 
-    async def start(self) -> None:
+    async def start(self) -> DataPlane:
         async with self._starting:
             if self._data_plane is not None:
-                return
+                return self._data_plane
             root = settings.TALLYGATE_HOME / "journal"
             await asyncio.to_thread(Drainer(root, None).drain_once)
             journal = Journal(root)
@@ -74,6 +71,7 @@ class Gateway:
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             self._data_plane = DataPlane(plane)
+            return self._data_plane
 
     async def stop(self) -> None:
         if self._data_plane is None or self._refresher is None or self._drainer is None:

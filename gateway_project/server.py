@@ -7,16 +7,17 @@ request and forgets a pipelined request when its client leaves.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from proxy.asgi import App, Fields
+from proxy.client import WATCH
 from proxy.guard import BAD_METHOD, BadRequest
 
 FIELD_OVERHEAD = len(b": \r\n")
@@ -75,6 +76,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self.is_over = False
         self.is_websocket = False
         self.running: RequestResponseCycle | None = None
+        self.on_left: Callable[[], None] | None = None
+        self.extensions: dict[str, object] = {WATCH: self}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
@@ -107,6 +110,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
+        cast(dict[str, object], self.scope)["extensions"] = self.extensions
         self._check_head()
         self.unparsed_bytes = 0
         # Decided here once: uvicorn asks again after the body, when trailers could have changed the answer.
@@ -126,6 +130,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
+        self.on_left = None
         super()._start_asgi_task(cycle, app)
 
     def _check_head(self) -> None:
@@ -176,6 +181,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if call is not None:
             call.disconnected = True
             call.message_event.set()
+            if self.on_left is not None:
+                self.on_left()
 
     def _start_head_timer(self) -> None:
         self.head_timer = self.loop.call_later(self.limits.head_timeout_s, self.transport.close)

@@ -63,13 +63,14 @@ def check(caller: Caller, ip: str, now: float) -> None:
 
 
 def inside(ip: str, networks: tuple[Network, ...]) -> bool:
-    """Whether an address lies in one of the networks; an IPv4 address written as IPv6 counts as IPv4."""
+    """Whether an address lies in one of the networks; IPv4 and the same written as IPv6 are equal, on both sides."""
     try:
         address = ip_address(ip)
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)
+    plain = getattr(address, "ipv4_mapped", None) or address
+    forms = (plain, ip_address(f"::ffff:{plain}")) if plain.version == 4 else (plain,)
+    return any(form in network for network in networks for form in forms)
 
 
 def client_ip(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:

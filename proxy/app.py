@@ -40,7 +40,11 @@ class DataPlane:
     def _address(self, scope: Scope, client: Client) -> str:
         peer = scope["client"][0] if scope.get("client") else ""
         trusted = self.plane.trusted_proxies
-        return door.client_ip(peer, client.header(b"x-forwarded-for"), trusted) if trusted else peer
+        if not trusted:
+            return peer
+        # Each proxy may add a line of its own; together they are one list.
+        hops = b",".join(value for name, value in client.raw_headers if name == b"x-forwarded-for").decode("latin-1")
+        return door.client_ip(peer, hops, trusted)
 
     async def _local(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
         """Endpoints that this process answers by itself."""
@@ -73,9 +77,9 @@ def _model_page(exchange: Exchange, endpoint: Endpoint, caller: Caller) -> bytes
     if endpoint is MODELS:
         query = parse_qs(exchange.client.query)
         asked = query.get("limit", [""])[0]
-        limit = min(int(asked), models_list.MAX_PAGE) if asked.isascii() and asked.isdigit() and int(asked) else models_list.MAX_PAGE
+        limit = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= 3 and int(asked) else models_list.MAX_PAGE
         return models_list.listing(caller, routes, limit=limit, after=query.get("after_id", [""])[0])
-    name = exchange.client.path.removeprefix("/v1/models/")
+    name = exchange.client.path.partition("/models/")[2]
     body = models_list.one(caller, routes, name)
     if body is None:
         raise ClientError(404, "model_not_found", f"model: {name[:200]}")

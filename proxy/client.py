@@ -6,11 +6,22 @@ A bare ASGI app must watch `receive()`: servers swallow `send()` after the clien
 import asyncio
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 from proxy.asgi import Fields, Receive, Scope, Send
 from proxy.errors import ClientError
 
 TOO_LARGE = "The request is larger than {limit} MB. Your side. Send less, or ask your administrator to raise the limit."
+
+
+# The scope extension under which our own server lends its connection.
+WATCH = "tallygate.connection"
+
+
+class Connection(Protocol):
+    """What tells at once that a caller has gone, at the price of an attribute instead of a task."""
+
+    on_left: Callable[[], None] | None
 
 
 class ClientLeft(Exception):
@@ -20,7 +31,7 @@ class ClientLeft(Exception):
 class Client:
     """One caller's connection for the length of one call."""
 
-    __slots__ = ("_receive", "_send", "_watch", "has_left", "has_started", "headers", "path", "query", "raw_headers", "sent_bytes")
+    __slots__ = ("_connection", "_receive", "_send", "_watch", "has_left", "has_started", "headers", "path", "query", "raw_headers", "sent_bytes")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.raw_headers: Fields = scope["headers"]
@@ -30,6 +41,7 @@ class Client:
         self._receive = receive
         self._send = send
         self._watch: asyncio.Task[None] | None = None
+        self._connection: Connection | None = scope["extensions"].get(WATCH) if "extensions" in scope else None
         self.has_started = False
         self.has_left = False
         self.sent_bytes = 0
@@ -56,20 +68,28 @@ class Client:
     async def _read_rest(self, first: bytes, limit: int, moved: Callable[[], None]) -> bytes:
         pieces, size, more = [first], len(first), True
         while more:
+            if size > limit:
+                raise too_large(limit)
             moved()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > limit:
-                raise too_large(limit)
             more = message.get("more_body", False)
         return b"".join(pieces)
 
     def watch(self, left: Callable[[], None]) -> None:
-        """Calls `left` once when the caller goes before the call is done. The server ends the wait itself when it is."""
-        self._watch = asyncio.create_task(self._wait_for_leaving(left))
+        """Calls `left` once when the caller goes before the call is done: told by our own server, else by a task that waits for it."""
+        if self._connection is None:
+            self._watch = asyncio.create_task(self._wait_for_leaving(left))
+            return
+
+        def gone() -> None:
+            self.has_left = True
+            left()
+
+        self._connection.on_left = gone
 
     async def _wait_for_leaving(self, left: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -78,13 +98,15 @@ class Client:
         left()
 
     def stop_watching(self) -> None:
+        if self._connection is not None:
+            self._connection.on_left = None
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
 
     async def start(self, status: int, headers: Fields) -> None:
-        self.has_started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self.has_started = True
 
     async def write(self, chunk: bytes, *, more: bool = True) -> None:
         """Returns when the server has taken the bytes: a slow reader slows its provider."""

@@ -36,13 +36,14 @@ ENDPOINTS: dict[str, Endpoint] = {
     "/health/liveness": LIVENESS,
     "/health/readiness": READINESS,
 }
+MODEL_PREFIXES = tuple(f"{base}/v1/models/" for base in _BASES)
 PREFIXES = ("/v1/", "/anthropic/")
 
 
 def find(path: str) -> Endpoint | None:
     """The endpoint at a decoded path; one trailing slash is forgiven."""
     endpoint = ENDPOINTS.get(path) or ENDPOINTS.get(path.removesuffix("/"))
-    if endpoint is None and path.startswith("/v1/models/"):
+    if endpoint is None and path.startswith(MODEL_PREFIXES):
         return MODEL
     return endpoint
 

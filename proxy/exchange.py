@@ -6,7 +6,9 @@ Closing is synchronous (one journal line, one tally), so nothing that cancels a 
 import asyncio
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from audit.requests import AttemptNote
 from billing.pricing import Cost, cost
@@ -44,43 +46,43 @@ def new_request_id() -> str:
     return f"req_{time.time_ns() // 1_000_000:012x}{random.getrandbits(64):016x}"
 
 
+@dataclass(slots=True, eq=False)
 class Exchange:
     """State of one call. Deadlines are looked at by the plane's sweeper, so a wait costs two assignments and no timer."""
 
-    __slots__ = (
-        "_is_closed", "ask", "attempts", "caller", "client", "client_ip", "deadline", "deadline_error", "endpoint", "error", "error_code", "error_message", "error_source", "first_byte",
-        "outcome", "ping_at", "plane", "received_at", "request_bytes", "request_id", "route", "snapshot", "started", "status", "stopped",
-        "task", "waited_s", "windows",
-    )  # fmt: skip
+    plane: Plane
+    endpoint: Endpoint
+    client: Client
+    client_ip: str
+    request_id: str = field(default_factory=new_request_id)
+    received_at: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.perf_counter)
+    snapshot: Snapshot = field(init=False)
+    task: "asyncio.Task[object] | None" = field(init=False)
+    caller: Caller = NOBODY
+    ask: Ask | None = None
+    route: RouteSnapshot | None = None
+    request_bytes: int = 0
+    windows: list[tuple[int, float]] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    status: int = 0
+    outcome: str = ""
+    error: CallError | None = None
+    error_source: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    first_byte: float | None = None
+    waited_s: float = 0.0
+    deadline: float = 0.0
+    deadline_error: CallError | None = None
+    ping_at: float = 0.0
+    stopped: CallError | None = None
+    _is_closed: bool = False
 
-    def __init__(self, plane: Plane, endpoint: Endpoint, client: Client, client_ip: str) -> None:
-        self.plane = plane
-        self.snapshot: Snapshot = plane.snapshot
-        self.endpoint = endpoint
-        self.client = client
-        self.client_ip = client_ip
-        self.request_id = new_request_id()
-        self.received_at = time.time()
-        self.started = time.perf_counter()
-        self.caller = NOBODY
-        self.ask: Ask | None = None
-        self.route: RouteSnapshot | None = None
-        self.request_bytes = 0
-        self.windows: list[tuple[int, float]] = []
-        self.attempts: list[Attempt] = []
-        self.status = 0
-        self.outcome = ""
-        self.error: CallError | None = None
-        self.error_source = self.error_code = self.error_message = ""
-        self.first_byte: float | None = None
-        self.waited_s = 0.0
-        self.deadline = 0.0
-        self.deadline_error: CallError | None = None
-        self.ping_at = 0.0
-        self.stopped: CallError | None = None
+    def __post_init__(self) -> None:
+        self.snapshot = self.plane.snapshot
         self.task = asyncio.current_task()
-        self._is_closed = False
-        plane.live.add(self)
+        self.plane.live.add(self)
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
@@ -161,11 +163,12 @@ class Exchange:
         if attempt.is_free or not attempt.was_sent or attempt.note.status >= 400:
             return None
         meter, most = attempt.meter, max(1, self.ask.max_tokens if self.ask else 0)
+        # What a provider that bills on made after we lost sight of it, nobody can tell: then the estimate of the opening stands.
+        least = 0 if attempt.provider.cancel_stops_billing or meter.has_ended else min(most, OUTPUT_GRANT)
         if not meter.has_started:
-            is_unknown = not meter.has_passed and not attempt.provider.cancel_stops_billing
-            return self.guess(min(most, OUTPUT_GRANT) if is_unknown else meter.output_guess)
+            return self.guess(max(meter.output_guess, least))
         usage = meter.usage()
         if not usage.estimated:
             return usage
         input_tokens = usage.input_tokens if usage.prompt_tokens else self.guess(0).input_tokens
-        return replace(usage, input_tokens=input_tokens, output_tokens=min(usage.output_tokens, most))
+        return msgspec.structs.replace(usage, input_tokens=input_tokens, output_tokens=max(min(usage.output_tokens, most), least))

@@ -102,7 +102,8 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -
             exchange.deadline = 0.0
         exchange.waited_s += time.perf_counter() - begun
     note.status = response.status
-    note.upstream_request_id = response.headers.get("request-id", "")[:100]
+    # bytes that are no UTF-8 come as surrogates, which no JSON of ours can hold
+    note.upstream_request_id = response.headers.get("request-id", "")[:100].encode("ascii", "replace").decode()
     return response
 
 

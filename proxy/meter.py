@@ -4,7 +4,6 @@ Works on copies; nothing it meets may disturb the relay. Only events that can ca
 """
 
 import zlib
-from dataclasses import replace
 
 import msgspec
 
@@ -187,12 +186,7 @@ class Meter:
         if self.has_final_usage:
             return self._merger.result()
         seen = self._merger.result()
-        return replace(seen, output_tokens=max(seen.output_tokens, self.output_guess), estimated=True)
-
-    @property
-    def has_passed(self) -> bool:
-        """Whether any of the answer came at all."""
-        return self._passed_bytes > 0
+        return msgspec.structs.replace(seen, output_tokens=max(seen.output_tokens, self.output_guess), estimated=True)
 
     @property
     def output_guess(self) -> int:

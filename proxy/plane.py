@@ -44,6 +44,9 @@ class Plane:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
+        # A reader that takes nothing can hold up a stopped call's last words; its money must be on record while there is a journal.
+        for exchange in list(self.live):
+            exchange.close()
         await self.upstream.close()
         self.journal.stop()
 

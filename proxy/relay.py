@@ -76,7 +76,7 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
     else:
         _note_refusal(exchange, response.status, plain(body, coding) or b"")
-        headers.append((b"x-tallygate-error-source", b"provider"))
+        headers += [(b"x-tallygate-error-source", b"provider"), (b"x-tallygate-error-code", b"provider_error")]
     await exchange.client.answer(response.status, headers, body)
 
 

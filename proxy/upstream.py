@@ -18,6 +18,7 @@ from routing.providers.base import UpstreamRequest
 from routing.providers.demo import End, Script, Step
 
 KEEP_ALIVE_S = 15
+MAX_PORT = 65535
 
 
 class Response(Protocol):
@@ -54,9 +55,13 @@ class Upstream:
         if timeout is None:
             timeout = self._timeouts[connect_s] = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
         try:
+            url = address(request.url)
+        except ValueError as error:
+            raise of_upstream(aiohttp.InvalidURL(request.url), request.deployment.provider) from error
+        try:
             response = await self._session.request(
                 request.method,
-                address(request.url),
+                url,
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
@@ -72,8 +77,11 @@ class Upstream:
 
 @lru_cache(maxsize=4096)
 def address(url: str) -> URL:
-    """The URL as it stands; parsing one costs more than the rest of building a request."""
-    return URL(url, encoded=True)
+    """The URL as it stands, or ValueError; parsing one costs more than the rest of building a request."""
+    parsed = URL(url, encoded=True)
+    if (parsed.port or 0) > MAX_PORT:
+        raise ValueError("port out of range")
+    return parsed
 
 
 class HttpResponse:

@@ -1,7 +1,7 @@
 """Anthropic's Messages: read what we act on, keep the rest as it came, render refusals.
 
-The body is never rebuilt: its top level becomes name → raw value, what we decide on is decoded, and the object is written back from those raw
-values. Nested bytes stay identical, and duplicate top-level names collapse to the one that was checked.
+The body is never rebuilt: its top level becomes name → raw value, what we decide on is decoded, and the object is written back from
+those raw values. Nested bytes stay identical, and duplicate top-level names collapse to the one that was checked.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ _string = msgspec.json.Decoder(str)
 _boolean = msgspec.json.Decoder(bool)
 _integer = msgspec.json.Decoder(int)
 _encoder = msgspec.json.Encoder()
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BadBody(ValueError):
@@ -49,14 +50,17 @@ class Ask:
 def read(body: bytes, *, counts_only: bool = False) -> Ask:
     """The call in `body`; raises BadBody with the words the vendor's API uses."""
     try:
+        if not body.isascii():
+            body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
         fields = _top_level.decode(body)
     except RecursionError:
         raise BadBody("The request body is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadBody(f"The request body is not valid JSON: {error}") from None
     for name in fields:
-        if name not in DECIDING and name.lower() in DECIDING:
-            raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.lower()}?)")
+        # casefold: JSON readers that ignore case also take the long s of `ſtream` for an s
+        if name not in DECIDING and name.casefold() in DECIDING:
+            raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.casefold()}?)")
     return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else _max_tokens(fields), len(body))
 
 
@@ -110,13 +114,13 @@ def user_and_session(ask: Ask) -> tuple[str, str]:
         return "", ""
     try:
         user = _metadata.decode(raw).user_id or ""
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "", ""
     if not user.startswith("{"):
         return user[:200], ""
     try:
         return "", _claude_code_user.decode(user).session_id[:100]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return user[:200], ""
 
 
@@ -157,6 +161,6 @@ def read_error(body: bytes) -> tuple[str, str]:
     """(type, message) of a vendor's refusal; empty where it says nothing we can read."""
     try:
         error = _refusal_body.decode(body).error
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return "", ""
     return (error.type[:60], error.message[:1000]) if error else ("", "")

@@ -110,6 +110,12 @@ def test_zone_in_which_a_moment_is_written_does_not_matter(period: str, anchor: 
     assert window(period, anchor.astimezone(here), now.astimezone(here), zone) == window(period, anchor, now, zone)
 
 
+def test_counted_period_is_time_that_passed_not_what_the_wall_clock_shows() -> None:
+    here = ZoneInfo("America/New_York")
+    anchor, now = datetime(2026, 3, 7, 12, tzinfo=here), datetime(2026, 3, 9, 12, 30, tzinfo=here)
+    assert window("1d", anchor, now) == (utc("2026-03-08T17:00"), utc("2026-03-09T17:00"))
+
+
 @given(st.sampled_from(CALENDAR), moments, zones)
 def test_calendar_window_is_of_whole_days_of_its_zone(period: str, now: datetime, zone: str) -> None:
     local = ZoneInfo(zone)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,7 +146,7 @@ def test_lines_add_up_and_each_is_rounded_once(book: PriceBook, usage: Usage) ->
 
 @given(books, usages, st.sampled_from(BILLED), counts)
 def test_more_of_anything_never_costs_less(book: PriceBook, usage: Usage, kind: str, more: int) -> None:
-    larger = replace(usage, **{kind: getattr(usage, kind) + more})
+    larger = msgspec.structs.replace(usage, **{kind: getattr(usage, kind) + more})
     assert cost(book, "p", "m", larger, 0).amount_nano >= cost(book, "p", "m", usage, 0).amount_nano
 
 
@@ -157,13 +158,13 @@ def test_dearer_band_never_costs_less(band: Rates, above: int, usage: Usage, kin
         **{rate: 2 * getattr(band, rate) for rate in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")},
     )
     book = book_of(Price("v", (band, dearer)))
-    larger = replace(usage, **{kind: getattr(usage, kind) + more})
+    larger = msgspec.structs.replace(usage, **{kind: getattr(usage, kind) + more})
     assert cost(book, "p", "m", larger, 0).amount_nano >= cost(book, "p", "m", usage, 0).amount_nano
 
 
 @given(books, usages, usages)
 def test_cost_of_a_sum_is_the_sum_of_costs_but_for_half_a_nano_a_line(book: PriceBook, one: Usage, other: Usage) -> None:
-    one, other = replace(one, inference_geo=""), replace(other, inference_geo="")
+    one, other = msgspec.structs.replace(one, inference_geo=""), msgspec.structs.replace(other, inference_geo="")
     together = Usage(**{kind: getattr(one, kind) + getattr(other, kind) for kind in BILLED})
     apart = [cost(book, "p", "m", usage, 0) for usage in (one, other)]
     assert 2 * abs(cost(book, "p", "m", together, 0).amount_nano - sum(each.amount_nano for each in apart)) <= 3 * len(BILLED)
@@ -171,7 +172,7 @@ def test_cost_of_a_sum_is_the_sum_of_costs_but_for_half_a_nano_a_line(book: Pric
 
 @given(books, st.lists(usages, min_size=1, max_size=4))
 def test_iterations_cost_what_they_would_cost_as_calls(book: PriceBook, parts: list[Usage]) -> None:
-    parts = [replace(part, web_search_requests=0, inference_geo="") for part in parts]
+    parts = [msgspec.structs.replace(part, web_search_requests=0, inference_geo="") for part in parts]
     found = cost(book, "p", "m", Usage(10**9, iterations=tuple(parts)), 0)
     assert found.amount_nano == sum(cost(book, "p", "m", part, 0).amount_nano for part in parts)
 

@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 MASTER = "sk-master-for-e2e-tests-only"
 MODEL = "claude-sonnet-5-5"
+CALLS = """
+SELECT session_id, outcome, input_tokens, output_tokens, cost_nano, tools, key_name, client FROM audit_requestrecord
+"""
 CONFIG = """\
 model_list:
   - model_name: {model}
@@ -120,7 +123,7 @@ def test_claude_code_writes_a_file_and_every_call_is_on_record(gateway: Gateway,
     result = run_claude(gateway, tmp_path / "run", "Write a file named greeting.txt that says hello.", ANTHROPIC_AUTH_TOKEN=key)
     assert result["is_error"] is False, result
     assert (tmp_path / "run/work/greeting.txt").read_text().strip() == "hello from tallygate"
-    calls = gateway.rows("SELECT session_id, outcome, input_tokens, output_tokens, cost_nano, tools, key_name, client FROM audit_requestrecord")
+    calls = gateway.rows(CALLS)
     assert len(calls) >= 2
     assert {call[0] for call in calls} == {result["session_id"]}
     assert {call[1] for call in calls} == {"ok"}

@@ -61,6 +61,7 @@ def make_config(app: App, **options: Any) -> uvicorn.Config:
     settings: dict[str, Any] = {
         "http": LendingProtocol,
         "ws": "none",
+        "proxy_headers": False,
         "access_log": False,
         "log_config": None,
         "server_header": False,

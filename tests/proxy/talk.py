@@ -2,20 +2,25 @@
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
+from billing.journal import Opened
+from proxy.plane import Plane
 from routing.snapshot import DeploymentSnapshot
 from tests.fakes.line import ClientLeft, Line, Seen, read_body
 from tests.fakes.messages import event, plain_usage
 from tests.fakes.script import Gate
 from tests.fakes.serving import Receive, Scope, Send, serve_in_thread
-from tests.proxy.rig import ALICE, Rig
+from tests.proxy.rig import ALICE, Gateway, Rig
 
 PATIENCE_S = 20.0
 MODEL = "claude-opus-5-5"
@@ -82,7 +87,7 @@ def read_to_end(client: socket.socket) -> bytes:
 
 @dataclass
 class Player:
-    """An upstream that plays pieces of bytes, then waits for `hold` or for the client to go (with `lingers`), then ends."""
+    """An upstream that plays pieces of bytes; waits for `hold` before one of them (-1: the headers), at the end for the client to go."""
 
     pieces: Sequence[bytes]
     content_type: str = "text/event-stream"
@@ -92,9 +97,11 @@ class Player:
     hold_after: int = 1000
     lingers: bool = False
     seen: Seen | None = None
+    arrived: Event = field(default_factory=Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.seen = Seen("1", "POST", scope["raw_path"], b"", list(scope["headers"]), await read_body(receive))
+        self.arrived.set()
         try:
             async with Line(scope, receive, send, self.seen) as line:
                 await self._play(line)
@@ -104,6 +111,8 @@ class Player:
             self.seen.finished.set()
 
     async def _play(self, line: Line) -> None:
+        if self.hold is not None and self.hold_after == -1:
+            await self.hold.wait()
         await line.start(self.status, [("content-type", self.content_type), *self.headers])
         for number, piece in enumerate(self.pieces):
             if self.hold is not None and number == self.hold_after:
@@ -122,11 +131,43 @@ def playing(rig: Rig, player: Player, **changes: Any) -> Iterator[str]:
 
 
 def reroute(rig: Rig, *deployments: DeploymentSnapshot) -> str:
-    """The name of a model with these deployments, in this order."""
-    rig.gateway.route("claude-rerouted", *deployments)
+    """The name of a model with these deployments, in this order; all serve the one that has a price."""
+    rig.gateway.route("claude-rerouted", *(replace(one, model=MODEL) for one in deployments))
     return "claude-rerouted"
 
 
 def sse(stream: bytes) -> list[str]:
     """The names of the events of a whole stream."""
     return [line.removeprefix("event: ") for line in stream.decode().splitlines() if line.startswith("event: ")]
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    """For state that announces itself to nobody."""
+    end = time.monotonic() + PATIENCE_S
+    while not claim() and time.monotonic() < end:
+        Event().wait(0.005)
+    assert claim()
+
+
+def plane_of(rig: Rig) -> Plane:
+    assert rig.gateway.plane is not None
+    return rig.gateway.plane
+
+
+def until_left(rig: Rig) -> None:
+    """Waits until the gateway knows that its one caller is gone."""
+    wait_until(lambda: all(exchange.client.has_left for exchange in plane_of(rig).live))
+
+
+def openings(gateway: Gateway) -> list[tuple[str, Opened]]:
+    """The attempts on record before they were sent: (attempt id, what is known of it)."""
+    assert gateway.plane is not None
+    lines = [line for path in sorted(gateway.plane.journal.folder.glob("*.log")) for line in path.read_bytes().splitlines()]
+    found = [line.split(b" ", 2) for line in lines if line.startswith(b"o ")]
+    return [(attempt_id.decode(), msgspec.json.decode(text, type=Opened)) for _, attempt_id, text in found]
+
+
+def sent_bytes(rig: Rig) -> int:
+    """How much the fake's newest answer came to, once it is over."""
+    assert rig.fake.seen[-1].finished.wait(PATIENCE_S)
+    return rig.fake.seen[-1].sent_bytes

@@ -10,7 +10,23 @@ from tests.fakes.messages import event
 from tests.fakes.script import Answer, Gate
 from tests.proxy.house import House
 from tests.proxy.rig import Rig
-from tests.proxy.talk import CLOSE, DELTA, OPEN, START, STOP, TEXT, WHOLE, Player, call, playing, post, read_until, sse, streaming
+from tests.proxy.talk import (
+    CLOSE,
+    DELTA,
+    OPEN,
+    START,
+    STOP,
+    TEXT,
+    WHOLE,
+    Player,
+    call,
+    playing,
+    post,
+    read_until,
+    sent_bytes,
+    sse,
+    streaming,
+)
 
 UNKNOWN = b'event: message_thoughts\ndata: {"type":"message_thoughts","x":1}\n\n'
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -49,7 +65,7 @@ def test_stream_is_exact_in_any_pieces(rig: Rig, stream: bytes, size: int) -> No
 def test_odd_streams_of_the_provider_pass(rig: Rig, model: str) -> None:
     with streaming(rig, model=model) as answer:
         length = len(b"".join(answer.iter_raw()))
-    assert length == rig.fake.seen[-1].sent_bytes
+    assert length == sent_bytes(rig)
     assert rig.gateway.closings()[0].summary.output_tokens == rig.fake.bill.rows[-1].usage["output_tokens"]
 
 
@@ -90,7 +106,7 @@ def test_stream_packed_in_a_way_unknown_to_us_passes_and_is_estimated(rig: Rig) 
 
 def test_whole_answer_has_its_length(rig: Rig) -> None:
     answer = post(rig)
-    assert int(answer.headers["content-length"]) == len(answer.content) == rig.fake.seen[-1].sent_bytes
+    assert int(answer.headers["content-length"]) == len(answer.content) == sent_bytes(rig)
 
 
 @pytest.mark.parametrize("fault", ["reset", "eof", "end"])
@@ -119,7 +135,7 @@ def test_error_event_of_the_provider_passes_as_it_is(rig: Rig, place: int) -> No
     with streaming(rig) as answer:
         body = answer.read()
     assert body.count(b"event: error") == 1 and b"Overloaded" in body
-    assert len(body) == rig.fake.seen[-1].sent_bytes
+    assert len(body) == sent_bytes(rig)
     summary = rig.gateway.closings()[0].summary
     assert (summary.outcome, summary.error_source, summary.error_code) == ("failed", "provider", "overloaded_error")
 

@@ -11,8 +11,9 @@ from routing.wire.sse import MAX_EVENT_BYTES, Cutter, event, events
 
 Events = list[tuple[str, bytes]]
 LINES = st.sampled_from([
-    b"data: plain", b"data:close", b"data:  two spaces", b"data", b"data:", b"event: message_delta", b"event:ping", b"event", b": comment", b":",
-    b"id: 7\0", b"retry: 10", b"dat: no", b"data: \xe2\x82\xac \xf0\x9f\x98\x80", b"data: \xff\xfe\0", b"data: a: b", b"",
+    b"data: plain", b"data:close", b"data:  two spaces", b"data", b"data:", b"event: message_delta", b"event:ping", b"event", b": comment",
+    b":", b"id: 7\0", b"retry: 10", b"dat: no", b"data: \xe2\x82\xac \xf0\x9f\x98\x80", b"data: \xff\xfe\0", b"data: a: b",
+    b"",
 ])  # fmt: skip
 STREAMS = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r", b"\r\n"])), max_size=30).map(
     lambda lines: b"".join(line + end for line, end in lines)
