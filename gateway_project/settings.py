@@ -137,7 +137,8 @@ TIME_ZONE = env.text("TALLYGATE_TIME_ZONE", "UTC", meaning="time zone in which p
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = TALLYGATE_HOME / "static"
+STATIC_ROOT.mkdir(mode=0o700, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 

@@ -1,7 +1,6 @@
 """Step three: may this caller ask this model, and is there money for it? Plain decisions over the snapshot and the tallies."""
 
 import math
-import time
 from datetime import UTC, datetime
 
 from billing.limits import Exceeded, first_exceeded
@@ -20,7 +19,8 @@ def admit(exchange: Exchange, ask: Ask) -> tuple[RouteSnapshot, list[tuple[int, 
     route = _route(exchange, ask.model)
     if not exchange.endpoint.is_billed:
         return route, []
-    now = time.time()
+    # The moment that the posting will carry, so that window and ledger agree across a boundary.
+    now = exchange.received_at
     tallies = exchange.plane.tallies
     applying = tallies.applying(exchange.caller, exchange.snapshot.budgets, now)
     exceeded = first_exceeded(applying, tallies) if applying else None

@@ -1,5 +1,6 @@
 """The data plane as a bare ASGI application: endpoint table, method, client address, then the walk."""
 
+import logging
 from urllib.parse import parse_qs
 
 from keys import authenticate as door
@@ -8,12 +9,15 @@ from proxy import models_list
 from proxy.asgi import Fields, Receive, Scope, Send
 from proxy.client import Client
 from proxy.endpoints import HELLO, LIVENESS, MODELS, READINESS, Endpoint, find
-from proxy.errors import CallError, ClientError
+from proxy.errors import CallError, ClientError, GatewayError
 from proxy.exchange import Exchange, new_request_id
 from proxy.flow import authenticate, walk
 from proxy.plane import Plane
 from proxy.refusal import refusal_body, refusal_headers
 
+logger = logging.getLogger(__name__)
+
+INTERNAL = "Something went wrong in the gateway. Gateway's side. Its log has the request id."
 JSON: Fields = [(b"content-type", b"application/json")]
 
 
@@ -29,13 +33,24 @@ class DataPlane:
         if endpoint is not None and scope["method"] in endpoint.methods:
             if endpoint.upstream_path:
                 exchange = Exchange(self.plane, endpoint, client, self._address(scope, client))
-                await walk(exchange)
-                client.stop_watching()
+                await self._walk(exchange)
                 return
             await self._local(endpoint, client, scope)
             return
         error = _no_such_method(scope, endpoint) if endpoint is not None else _no_such_path(scope)
         await _say(client, error, allow=endpoint.methods if endpoint else ())
+
+    async def _walk(self, exchange: Exchange) -> None:
+        """The last border: a fault of ours is logged, told in the caller's dialect, and settled like any other end."""
+        try:
+            await walk(exchange)
+        except Exception:
+            logger.exception("a call failed inside the gateway", extra={"fields": {"request_id": exchange.request_id}})
+            if not exchange.client.has_started:
+                error = GatewayError(500, "internal_error", INTERNAL)
+                await exchange.client.answer(500, refusal_headers(error, exchange.request_id), refusal_body(error, exchange.request_id))
+        finally:
+            exchange.client.stop_watching()
 
     def _address(self, scope: Scope, client: Client) -> str:
         peer = scope["client"][0] if scope.get("client") else ""

@@ -31,7 +31,19 @@ class ClientLeft(Exception):
 class Client:
     """One caller's connection for the length of one call."""
 
-    __slots__ = ("_connection", "_receive", "_send", "_watch", "has_left", "has_started", "headers", "path", "query", "raw_headers", "sent_bytes")
+    __slots__ = (
+        "_connection",
+        "_receive",
+        "_send",
+        "_watch",
+        "has_left",
+        "has_started",
+        "headers",
+        "path",
+        "query",
+        "raw_headers",
+        "sent_bytes",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.raw_headers: Fields = scope["headers"]

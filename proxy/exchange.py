@@ -19,13 +19,14 @@ from proxy.endpoints import Endpoint
 from proxy.errors import CallError, GatewayError
 from proxy.meter import Meter
 from proxy.plane import Plane
-from proxy.record import OUTPUT_GRANT, entry, guessed_input, opened
+from proxy.record import OUTPUT_GRANT, Charge, entry, guessed_input, opened
 from proxy.snapshot import Snapshot
 from routing.dialects.messages import Ask
 from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
 
 NOBODY = Caller(key_id="", key_name="")
+JOURNAL_UNAVAILABLE = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Exchange:
     client: Client
     client_ip: str
     request_id: str = field(default_factory=new_request_id)
-    received_at: float = field(default_factory=time.time)
+    received_at: float = field(init=False)
     started: float = field(default_factory=time.perf_counter)
     snapshot: Snapshot = field(init=False)
     task: "asyncio.Task[object] | None" = field(init=False)
@@ -80,6 +81,7 @@ class Exchange:
     _is_closed: bool = False
 
     def __post_init__(self) -> None:
+        self.received_at = time.time()
         self.snapshot = self.plane.snapshot
         self.task = asyncio.current_task()
         self.plane.live.add(self)
@@ -123,7 +125,10 @@ class Exchange:
         self.attempts.append(attempt)
         attempt.is_free = not self.endpoint.is_billed
         if not attempt.is_free:
-            self.plane.journal.open(attempt.note.id, opened(self, attempt))
+            try:
+                self.plane.journal.open(attempt.note.id, opened(self, attempt))
+            except OSError as error:
+                raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
 
     def guess(self, output_tokens: int) -> Usage:
         """An estimate from the size of the request, where nobody told us the usage."""
@@ -141,16 +146,15 @@ class Exchange:
         if self.caller is NOBODY:
             return
         self._end_last_note()
-        usage = Usage()
-        costs: list[tuple[Attempt, Cost]] = []
+        charges: list[Charge] = []
         for attempt in self.attempts:
             used = self._used(attempt)
             if used is not None:
-                usage = used
-                costs.append((attempt, self.price(attempt, used)))
-        self.plane.journal.close(self.request_id, entry(self, self.outcome or "failed", usage, costs))
-        if costs and self.windows:
-            self.plane.tallies.add(self.windows, sum(price.amount_nano for _, price in costs))
+                charges.append((attempt, used, self.price(attempt, used)))
+        # the tally first: a journal that cannot be written must not make calls free
+        if charges and self.windows:
+            self.plane.tallies.add(self.windows, sum(price.amount_nano for _, _, price in charges))
+        self.plane.journal.close(self.request_id, entry(self, charges))
 
     def _end_last_note(self) -> None:
         note = self.attempts[-1].note if self.attempts else None

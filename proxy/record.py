@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from proxy.client import Client
     from proxy.exchange import Attempt, Exchange
 
+Charge = tuple["Attempt", Usage, Cost]
+
 MAX_TAGS = 20
 OUTPUT_GRANT = 4096
 BYTES_PER_INPUT_TOKEN = 2.5
@@ -51,7 +53,7 @@ def opened(exchange: "Exchange", attempt: "Attempt") -> Opened:
     )
 
 
-def entry(exchange: "Exchange", outcome: str, usage: Usage, costs: "list[tuple[Attempt, Cost]]") -> Entry:
+def entry(exchange: "Exchange", charges: "list[Charge]") -> Entry:
     """The call at its end: the record's columns, and what each attempt that cost something posts."""
     caller, ask, error = exchange.caller, exchange.ask, exchange.error
     end_user, session = messages.user_and_session(ask) if ask else ("", "")
@@ -65,7 +67,7 @@ def entry(exchange: "Exchange", outcome: str, usage: Usage, costs: "list[tuple[A
         endpoint=exchange.endpoint.name,
         is_stream=ask.is_stream if ask else False,
         status=exchange.status,
-        outcome=outcome,
+        outcome=exchange.outcome or "failed",
         error_source=error.source if error else exchange.error_source,
         error_code=error.code if error else exchange.error_code,
         error_message=error.message[:1000] if error else exchange.error_message[:1000],
@@ -84,20 +86,15 @@ def entry(exchange: "Exchange", outcome: str, usage: Usage, costs: "list[tuple[A
         client=client_name(client),
         client_ip=exchange.client_ip,
         route=ask.model if ask else "",
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_5m_tokens=usage.cache_write_5m_tokens,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        output_tokens=usage.output_tokens,
-        thinking_tokens=usage.thinking_tokens,
-        web_searches=usage.web_search_requests,
-        is_estimated=usage.estimated and bool(costs),
+        cost_nano=0,
         request_bytes=exchange.request_bytes,
         response_bytes=client.sent_bytes,
     )
     if exchange.attempts:
         _add_served(summary, exchange)
-    postings = _add_costs(summary, exchange, costs, is_estimated=usage.estimated)
+    postings = [_charge(summary, exchange, *charge) for charge in charges]
+    if summary.is_unpriced:
+        summary.cost_nano = None
     return Entry(summary, postings, exchange.windows)
 
 
@@ -113,28 +110,31 @@ def _add_served(summary: RequestSummary, exchange: "Exchange") -> None:
     summary.attempts = [attempt.note for attempt in exchange.attempts]
 
 
-def _add_costs(summary: RequestSummary, exchange: "Exchange", costs: "list[tuple[Attempt, Cost]]", *, is_estimated: bool) -> list[Posting]:
-    postings = []
-    total = 0
-    for attempt, cost in costs:
-        attempt.note.cost_nano = None if cost.unpriced else cost.amount_nano
-        total += cost.amount_nano
-        summary.is_unpriced = summary.is_unpriced or cost.unpriced
-        summary.price_lines = [LineNote(line.kind, line.count, line.unit_pico, line.amount_nano, line.model) for line in cost.lines]
-        postings.append(
-            Posting(
-                attempt.note.id,
-                exchange.received_at,
-                cost.amount_nano,
-                cost.unpriced,
-                is_estimated,
-                attempt.provider.name,
-                attempt.model,
-                cost.price_version,
-            )
-        )
-    summary.cost_nano = None if summary.is_unpriced else total
-    return postings
+def _charge(summary: RequestSummary, exchange: "Exchange", attempt: "Attempt", usage: Usage, cost: Cost) -> Posting:
+    """Adds one attempt's usage and cost to the record, so that its lines add up to its total, and gives the ledger's entry."""
+    summary.input_tokens += usage.input_tokens
+    summary.cache_read_tokens += usage.cache_read_tokens
+    summary.cache_write_5m_tokens += usage.cache_write_5m_tokens
+    summary.cache_write_1h_tokens += usage.cache_write_1h_tokens
+    summary.output_tokens += usage.output_tokens
+    summary.thinking_tokens += usage.thinking_tokens
+    summary.web_searches += usage.web_search_requests
+    summary.is_estimated = summary.is_estimated or usage.estimated
+    summary.is_unpriced = summary.is_unpriced or cost.unpriced
+    summary.cost_nano = (summary.cost_nano or 0) + cost.amount_nano
+    lines = [LineNote(line.kind, line.count, line.unit_pico, line.amount_nano, line.model) for line in cost.lines]
+    summary.price_lines = summary.price_lines + lines if summary.price_lines else lines
+    attempt.note.cost_nano = None if cost.unpriced else cost.amount_nano
+    return Posting(
+        attempt.note.id,
+        exchange.received_at,
+        cost.amount_nano,
+        cost.unpriced,
+        usage.estimated,
+        attempt.provider.name,
+        attempt.model,
+        cost.price_version,
+    )
 
 
 def tags(client: "Client", own: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,7 @@ DECIDING = frozenset({"model", "stream", "max_tokens"})
 
 _top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
-_boolean = msgspec.json.Decoder(bool)
+_boolean = msgspec.json.Decoder(bool | None)
 _integer = msgspec.json.Decoder(int)
 _encoder = msgspec.json.Encoder()
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -58,7 +58,7 @@ def read(body: bytes, *, counts_only: bool = False) -> Ask:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadBody(f"The request body is not valid JSON: {error}") from None
     for name in fields:
-        # casefold: JSON readers that ignore case also take the long s of `ſtream` for an s
+        # casefold: JSON readers that ignore case also take the old long s for an s
         if name not in DECIDING and name.casefold() in DECIDING:
             raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.casefold()}?)")
     return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else _max_tokens(fields), len(body))
@@ -79,11 +79,10 @@ def _model(fields: dict[str, msgspec.Raw]) -> str:
 
 
 def _is_stream(fields: dict[str, msgspec.Raw]) -> bool:
-    raw = fields.get("stream")
-    if raw is None or raw == b"null":
+    if "stream" not in fields:
         return False
     try:
-        return _boolean.decode(raw)
+        return bool(_boolean.decode(fields["stream"]))
     except msgspec.DecodeError:
         raise BadBody("stream: Input should be a valid boolean") from None
 

@@ -103,6 +103,14 @@ def test_journal_read_again_from_the_start_posts_nothing_twice(root: Path, journ
     assert Window.objects.get().posted_nano == 30
 
 
+def test_line_that_comes_twice_in_one_batch_counts_once(journal: Journal, drainer: Drainer, budget: Budget) -> None:
+    for _ in range(2):
+        journal.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
+    assert drainer.drain_once() == 2
+    assert ledger() == {"req_1.1": ("base", 30)}
+    assert Window.objects.get().posted_nano == 30
+
+
 def test_more_than_a_batch_adds_up(journal: Journal, drainer: Drainer, budget: Budget) -> None:
     for number in range(1203):
         journal.close(f"req_{number}", closing(f"req_{number}", [number], [(budget.pk, START)]))

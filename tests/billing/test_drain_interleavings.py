@@ -20,7 +20,7 @@ from billing.models import Budget, LedgerEntry, Window
 from tests.billing.lines import AT, ESTIMATE, closing, opening
 
 BORN = datetime.fromtimestamp(AT, UTC) - timedelta(days=1)
-CALLS = st.integers(0, 5)
+CALLS = st.integers(0, 2)
 STEPS = st.one_of(
     st.tuples(st.sampled_from(["open", "close", "close_free", "repeat"]), CALLS),
     st.tuples(st.sampled_from(["drain", "forget", "crash"]), st.just(0)),

@@ -55,6 +55,12 @@ def summary(rig: Rig) -> RequestSummary:
     return entry.summary
 
 
+def alias(rig: Rig, **changes: Any) -> str:
+    """The name of a model at the usual deployment with changes."""
+    rig.gateway.route("claude-alias", replace(rig.deployment, **changes))
+    return "claude-alias"
+
+
 def dead_route(rig: Rig) -> str:
     """The name of a model whose deployment nobody answers for."""
     rig.gateway.route("claude-dead", replace(rig.deployment, base_url="http://127.0.0.1:1"))
@@ -71,5 +77,3 @@ def check_refusal(answer: httpx.Response, status: int, code: str, source: str = 
     assert body["request_id"] == answer.headers["request-id"]
     assert body["error"]["message"]
     return dict(body["error"])
-
-

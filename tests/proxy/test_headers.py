@@ -1,24 +1,22 @@
 """Which headers cross the gateway, in both directions; canaries stand for all that must not."""
 
-from dataclasses import replace
-
 import pytest
 
 from proxy.limits import Limits
 from tests.fakes.provider import DEFAULT_KEY
 from tests.fakes.script import SECRET_HEADERS, Answer
 from tests.fakes.serving import Receive, Scope, Send, serve_in_thread
-from tests.proxy.door import send, summary
+from tests.proxy.door import alias, send, summary
 from tests.proxy.house import House
 from tests.proxy.rig import ALICE, Rig
-from tests.proxy.talk import HEADERS, dial, read_to_end, request, reroute
+from tests.proxy.talk import HEADERS, dial, read_to_end, request
 
 CANARY = "canary-4417"
 STAY_HERE = [
-    "authorization", "proxy-authorization", "api-key", "x-goog-api-key", "x-litellm-api-key", "cookie", "x-litellm-tags", "x-litellm-key-alias",
-    "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "x-tallygate-anything", "x-gw-internal",
-    "x-claude-code-session-id", "x-claude-code-agent-id", "keep-alive", "te", "trailer", "proxy-connection", "origin", "referer", "x-amz-security-token",
-    "x-any-other", "range", "if-none-match", "content-language",
+    "authorization", "proxy-authorization", "api-key", "x-goog-api-key", "x-litellm-api-key", "cookie", "x-litellm-tags",
+    "x-litellm-key-alias", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "x-tallygate-anything", "x-gw-internal",
+    "x-claude-code-session-id", "x-claude-code-agent-id", "keep-alive", "te", "trailer", "proxy-connection", "origin", "referer",
+    "x-amz-security-token", "x-any-other", "range", "if-none-match", "content-language",
 ]  # fmt: skip
 GO_ON = {
     "anthropic-version": "2026-10-21",
@@ -48,7 +46,12 @@ STAY_THERE = [
     ("access-control-allow-origin", CANARY),
     ("keep-alive", CANARY),
 ]
-COME_DOWN = {"retry-after": "3", "x-should-retry": "true", "anthropic-new-thing": "caf\u00e9 \u4e16\u754c", "x-envoy-upstream-service-time": "12"}
+COME_DOWN = {
+    "retry-after": "3",
+    "x-should-retry": "true",
+    "anthropic-new-thing": "caf\u00e9 \u4e16\u754c",
+    "x-envoy-upstream-service-time": "12",
+}
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ async def odd_upstream(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_provider_that_writes_no_utf8_is_passed_on_and_recorded(rig: Rig) -> None:
     with serve_in_thread(odd_upstream) as url:
-        answer = send(rig, model=reroute(rig, replace(rig.deployment, base_url=url)))
+        answer = send(rig, model=alias(rig, base_url=url))
     assert (answer.status_code, answer.content) == (400, b'{"error":{"message":"\xff"}}')
     assert dict(answer.headers.raw)[b"x-odd"] == b"\xff\xe4"
     assert summary(rig).upstream_request_id == "req-?-?"

@@ -95,7 +95,9 @@ def test_model_list_also_binds_count_tokens(rig: Rig) -> None:
     check_refusal(send(rig, headers=headers, path="/v1/messages/count_tokens", model="claude-c"), 403, "model_not_allowed")
 
 
-@pytest.mark.parametrize("model", ["claude-A", " claude-a", "claude-a ", "claude-a\u00ad", "\uff43laude-a", "models/claude-a", "claude-a@1", "claude%2Da"])
+@pytest.mark.parametrize(
+    "model", ["claude-A", " claude-a", "claude-a ", "claude-a\u00ad", "\uff43laude-a", "models/claude-a", "claude-a@1", "claude%2Da"]
+)
 def test_name_is_compared_exactly(rig: Rig, model: str) -> None:
     headers = know(rig, "narrow", model_lists=(ModelList.of(["claude-a"]),))
     answer = send(rig, headers=headers, model=model)
@@ -103,7 +105,9 @@ def test_name_is_compared_exactly(rig: Rig, model: str) -> None:
     assert not rig.fake.seen
 
 
-@pytest.mark.parametrize("query", ["?limit=0", "?limit=-1", "?limit=x", "?limit=" + "9" * 5000, "?limit=1&limit=2", "?limit=\u0662", "?after_id=", "?&&=="])
+@pytest.mark.parametrize(
+    "query", ["?limit=0", "?limit=-1", "?limit=x", "?limit=" + "9" * 5000, "?limit=1&limit=2", "?limit=\u0662", "?after_id=", "?&&=="]
+)
 def test_odd_paging_is_forgiven(rig: Rig, query: str) -> None:
     assert set(listed(rig, query)) <= set(NAMES)
 
@@ -122,7 +126,9 @@ def test_description_is_the_display_name(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/api/hello", "/anthropic/api/hello", "/health/liveliness", "/health/liveness", "/health/readiness", "/v1/models"])
+@pytest.mark.parametrize(
+    "path", ["/api/hello", "/anthropic/api/hello", "/health/liveliness", "/health/liveness", "/health/readiness", "/v1/models"]
+)
 def test_small_endpoints_answer(rig: Rig, method: str, path: str) -> None:
     answer = send(rig, method=method, path=path, headers={**BEARER})
     assert answer.status_code == 200

@@ -49,9 +49,11 @@ def test_async_client_is_served(rig: Rig) -> None:
 
 def test_async_stream_is_served(rig: Rig) -> None:
     async def call() -> str:
-        async with anthropic.AsyncAnthropic(api_key=ALICE, base_url=rig.url) as client:
-            async with client.messages.stream(model=MODEL, max_tokens=50, messages=HELLO) as stream:
-                return "".join([text async for text in stream.text_stream])
+        async with (
+            anthropic.AsyncAnthropic(api_key=ALICE, base_url=rig.url) as client,
+            client.messages.stream(model=MODEL, max_tokens=50, messages=HELLO) as stream,
+        ):
+            return "".join([text async for text in stream.text_stream])
 
     assert asyncio.run(call()) == "Hello from the fake provider."
 

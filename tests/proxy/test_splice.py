@@ -3,15 +3,15 @@
 import gzip
 import json
 import zlib
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
 
 from proxy.limits import Limits
-from tests.proxy.door import check_refusal, send, summary
+from tests.proxy.door import alias, check_refusal, send, summary
 from tests.proxy.house import House
 from tests.proxy.rig import Rig
-from tests.proxy.talk import HEADERS, MODEL, ask, reroute
+from tests.proxy.talk import HEADERS, MODEL, ask
 
 SMALL = Limits(sweep_s=0.02, body_bytes=100_000)
 
@@ -32,7 +32,7 @@ ODD_VALUES = [
     '{"x":123456789012345678901234567890,"y":-0.0,"z":1E+400}',
     r'"\u0041\/\ud83d\ude00\u2028é世🙂"',
     '{"api_base":"http://evil","api_key":"k","extra_headers":{"a":"b"},"mock_response":"x"}',
-    '\n\t[\r\n]  ',
+    "\n\t[\r\n]  ",
     '{"model":"claude-other","stream":true,"max_tokens":9}',
     '{"":{"":[null,true,false,""]}}',
     "[" * 200 + "]" * 200,
@@ -40,7 +40,9 @@ ODD_VALUES = [
 
 
 @pytest.mark.parametrize("value", ODD_VALUES)
-@pytest.mark.parametrize("name", ["system", "tools", "metadata", "thinking", "from_the_future", "api_base", "fallbacks", "mock_response", ""])
+@pytest.mark.parametrize(
+    "name", ["system", "tools", "metadata", "thinking", "from_the_future", "api_base", "fallbacks", "mock_response", ""]
+)
 def test_unknown_field_arrives_byte_for_byte(rig: Rig, name: str, value: str) -> None:
     body = around(f'"{name}" : {value}')
     answer = send(rig, body, path="/v1/messages/count_tokens")
@@ -49,7 +51,7 @@ def test_unknown_field_arrives_byte_for_byte(rig: Rig, name: str, value: str) ->
 
 
 def test_messages_system_and_tools_are_not_touched(rig: Rig) -> None:
-    inner = '[ {"role":"user", "content":[{"type":"text","text":"a\\u00e9","cache_control":{"type":"ephemeral"}}]},{"role":"system","content":"x"} ]'
+    inner = '[ {"role":"user", "content":[{"type":"text","text":"a\\u00e9","cache_control":{}}]},{"role":"system","content":"x"} ]'
     send(rig, f'{{"tools":[],"system":[{{"type":"text", "text":"s"}}],"model":"{MODEL}","messages":{inner},"max_tokens":1}}'.encode())
     assert inner.encode() in rig.fake.seen[-1].body
     assert list(json.loads(rig.fake.seen[-1].body)) == ["tools", "system", "model", "messages", "max_tokens"]
@@ -84,7 +86,7 @@ def test_duplicate_stream_collapses_to_the_checked_one(rig: Rig) -> None:
     assert rig.fake.seen[-1].json()["stream"] is False
 
 
-@pytest.mark.parametrize("name", ["Model", "MODEL", "Max_Tokens", "STREAM", "\\u017ftream", "ſtream", "max_to\u212aens", "max_token\u017f"])
+@pytest.mark.parametrize("name", ["Model", "MODEL", "Max_Tokens", "STREAM", "\\u017ftream", "max_to\u212aens", "max_token\u017f"])
 def test_other_spelling_of_a_deciding_name_is_refused(rig: Rig, name: str) -> None:
     answer = send(rig, around(f'"{name}":1'))
     assert "Extra inputs are not permitted" in check_refusal(answer, 400, "invalid_request")["message"]
@@ -104,9 +106,9 @@ def test_escaped_model_name_is_the_name_it_stands_for(rig: Rig) -> None:
 
 
 def test_model_name_of_the_deployment_replaces_the_routes(rig: Rig) -> None:
-    send(rig, model="claude-sonnet")
-    assert rig.fake.seen[-1].json() == ask("claude-sonnet-4-5-20250929")
-    assert summary(rig).route == "claude-sonnet"
+    send(rig, model=alias(rig, model="claude-x-4-5"))
+    assert rig.fake.seen[-1].json() == ask("claude-x-4-5")
+    assert summary(rig).route == "claude-alias"
 
 
 def test_provider_prefix_is_taken_off_the_name(rig: Rig) -> None:
@@ -123,18 +125,23 @@ def test_query_goes_on_as_it_came(rig: Rig, query: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 def test_base_url_of_a_deployment_may_end_in_v1(rig: Rig, suffix: str) -> None:
-    model = reroute(rig, replace(rig.deployment, base_url=rig.deployment.base_url + suffix))
-    assert send(rig, model=model).status_code == 200
+    assert send(rig, model=alias(rig, base_url=rig.deployment.base_url + suffix)).status_code == 200
     assert rig.fake.seen[-1].path == b"/v1/messages"
 
 
 def test_length_upstream_is_that_of_the_body_sent(rig: Rig) -> None:
-    send(rig, model="claude-sonnet")
+    send(rig, model=alias(rig, model="a-much-longer-name-than-before"))
     assert rig.fake.problems() == []
     assert rig.fake.seen[-1].header("transfer-encoding") is None
 
 
-PACKED = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress, "GZIP": gzip.compress, "identity": bytes}
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "GZIP": gzip.compress,
+    "identity": bytes,
+}
 
 
 @pytest.mark.parametrize("coding", PACKED)
@@ -149,14 +156,14 @@ def test_packed_body_is_unpacked(rig: Rig, coding: str) -> None:
 UNREADABLE = [
     ("gzip", b"garbage", 400, "request_body_encoding_invalid"),
     ("gzip", b"", 400, "request_body_encoding_invalid"),
-    ("gzip", gzip.compress(b"{}")[:-9], 400, "request_body_encoding_invalid"),
-    ("deflate", gzip.compress(b"{}"), 400, "request_body_encoding_invalid"),
-    ("gzip", gzip.compress(b" " * 30_000_000), 413, "request_too_large"),
+    ("gzip", gzip.compress(b"{}", mtime=0)[:-9], 400, "request_body_encoding_invalid"),
+    ("deflate", gzip.compress(b"{}", mtime=0), 400, "request_body_encoding_invalid"),
+    ("gzip", gzip.compress(b" " * 30_000_000, mtime=0), 413, "request_too_large"),
     ("deflate", zlib.compress(b"[" * 30_000_000), 413, "request_too_large"),
-    ("gzip", gzip.compress(b"not json"), 400, "invalid_request"),
+    ("gzip", gzip.compress(b"not json", mtime=0), 400, "invalid_request"),
     ("br", b"x", 400, "request_body_encoding_unsupported"),
     ("zstd", b"x", 400, "request_body_encoding_unsupported"),
-    ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), 400, "request_body_encoding_unsupported"),
+    ("gzip, gzip", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), 400, "request_body_encoding_unsupported"),
 ]
 
 

@@ -1,0 +1,89 @@
+"""Providers build requests: address, signature, and what may cross in either direction."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routing.providers.anthropic import BASE_URL, build
+from routing.providers.base import DROPPED_FROM_ANSWERS, Headers, forwarded, returned
+from routing.providers.registry import PROVIDERS
+from routing.snapshot import DeploymentSnapshot
+
+SECRET = "sk-ant-secret"
+quick = settings(derandomize=True, deadline=None, database=None)
+values = st.binary(max_size=20).map(lambda value: value.translate(None, bytes([*range(32), 127])))
+
+
+def deployment(base_url: str = "") -> DeploymentSnapshot:
+    return DeploymentSnapshot("1", "d", "anthropic", "*", base_url=base_url, secret=SECRET)
+
+
+@pytest.mark.parametrize(("base", "query", "url"), [
+    ("", "", f"{BASE_URL}/v1/messages"),
+    ("", "beta=true", f"{BASE_URL}/v1/messages?beta=true"),
+    ("https://x.example", "a=%2F&a=b", "https://x.example/v1/messages?a=%2F&a=b"),
+    ("https://x.example/", "", "https://x.example/v1/messages"),
+    ("https://x.example/v1", "", "https://x.example/v1/messages"),
+    ("https://x.example/v1/", "", "https://x.example/v1/messages"),
+    ("https://x.example/team/anthropic", "", "https://x.example/team/anthropic/v1/messages"),
+])  # fmt: skip
+def test_address(base: str, query: str, url: str) -> None:
+    request = build(deployment(base), "/v1/messages", query, [], b"{}")
+    assert (request.method, request.url, request.body) == ("POST", url, b"{}")
+
+
+@pytest.mark.parametrize(("sent", "version"), [([], "2023-06-01"), ([("anthropic-version", "2026-10-21")], "2026-10-21")])
+def test_version_is_the_callers_where_there_is_one(sent: Headers, version: str) -> None:
+    headers = build(deployment(), "/v1/messages", "", list(sent), b"").headers
+    assert headers == [("anthropic-version", version), ("x-api-key", SECRET)]
+
+
+def test_secret_goes_into_one_header_only() -> None:
+    request = build(deployment(), "/v1/messages", "q=1", [], b"{}")
+    assert SECRET not in request.url
+    assert [name for name, value in request.headers if SECRET in value] == ["x-api-key"]
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from([b"anthropic-beta", b"x-stainless-os", b"user-agent", b"accept"]), values), max_size=5))
+def test_callers_headers_keep_order_number_and_bytes(sent: list[tuple[bytes, bytes]]) -> None:
+    assert [name.encode() for name, _ in forwarded(sent)] == [name for name, _ in sent]
+    for (_, value), (_, text) in zip(sent, forwarded(sent), strict=True):
+        assert value in {text.encode(), text.encode("latin-1", "replace")}
+
+
+@quick
+@given(st.from_regex(rb"[a-z][a-z0-9-]{0,20}", fullmatch=True), values)
+def test_unknown_header_of_a_caller_stays_here(name: bytes, value: bytes) -> None:
+    assert forwarded([(b"x-" + name.removeprefix(b"stainless-"), value), (b"authorization", value), (b"cookie", value)]) == []
+
+
+@pytest.mark.parametrize("connection", [b"anthropic-beta", b"close, anthropic-beta", b"Anthropic-Beta,te"])
+def test_header_named_in_connection_stays_here(connection: bytes) -> None:
+    assert forwarded([(b"anthropic-beta", b"x"), (b"connection", connection), (b"accept", b"*/*")]) == [("accept", "*/*")]
+
+
+@pytest.mark.parametrize("connection", [b"keep-alive", b"Close", b""])
+def test_ordinary_connection_takes_nothing_away(connection: bytes) -> None:
+    assert forwarded([(b"connection", connection), (b"anthropic-beta", b"x")]) == [("anthropic-beta", "x")]
+
+
+@pytest.mark.parametrize("name", [*DROPPED_FROM_ANSWERS, "anthropic-ratelimit-tokens-limit", "x-litellm-key", "Set-Cookie", "X-Api-Key"])
+def test_header_of_an_answer_stays_there(name: str) -> None:
+    assert returned({name: "x"}) == []
+
+
+@quick
+@given(values)
+def test_header_of_an_answer_comes_down_byte_for_byte(value: bytes) -> None:
+    assert returned({"X-Thing": value.decode("utf-8", "surrogateescape")}) == [(b"x-thing", value)]
+
+
+def test_every_provider_stands_under_its_own_name() -> None:
+    assert {name: provider.name for name, provider in PROVIDERS.items()} == {name: name for name in PROVIDERS}
+    assert {provider.dialect for provider in PROVIDERS.values()} == {"messages"}
+
+
+def test_demo_provider_takes_the_path_as_it_is() -> None:
+    request = PROVIDERS["demo"].build(deployment(), "/v1/messages", "", [], b"{}")
+    assert (request.url, request.body) == ("/v1/messages", b"{}")
