@@ -164,8 +164,8 @@ class Journal:
     def _sync(self) -> None:
         try:
             while self._full:
-                os.fdatasync(self._full[-1])
-                os.close(self._full.pop())
+                os.fdatasync(self._full[0])  # the event loop adds to the end meanwhile
+                os.close(self._full.pop(0))
             os.fdatasync(self._file)
         except OSError as error:
             logger.error("journal could not be synced to disk", extra={"fields": {"errno": error.errno}})

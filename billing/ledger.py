@@ -26,16 +26,26 @@ SCOPE_COLUMNS = {
 
 def prove() -> list[str]:
     """What does not add up, a sentence each; an empty list is the proof."""
-    return [*_windows(), *_records()]
+    budgets = [finding for budget in Budget.objects.order_by("pk") for finding in [*_windows(budget)] or _missing(budget)]
+    return [*budgets, *_records()]
 
 
-def _windows() -> Iterator[str]:
-    for budget in Budget.objects.order_by("pk"):
-        for starts_at in budget.windows.values_list("starts_at", flat=True).order_by("starts_at"):
-            posted, least, most = _compare(budget, starts_at)
-            if not least <= posted <= most:
-                span = money(most) if least == most else f"{money(least)} to {money(most)}"
-                yield f"Budget {budget}, window {starts_at:%Y-%m-%d %H:%M}: {money(posted)} posted, the ledger says {span}."
+def _windows(budget: Budget) -> Iterator[str]:
+    for starts_at in budget.windows.values_list("starts_at", flat=True).order_by("starts_at"):
+        posted, least, most = _compare(budget, starts_at)
+        if not least <= posted <= most:
+            span = _exact(most) if least == most else f"{_exact(least)} to {_exact(most)}"
+            yield f"Budget {budget}, window {starts_at:%Y-%m-%d %H:%M}: {_exact(posted)} posted, the ledger says {span}."
+
+
+def _missing(budget: Budget) -> Iterator[str]:
+    """Money of a budget whose windows are right, in no window at all."""
+    heard = budget.anchored_at + HEARD_BY
+    windows = _total(Window.objects.filter(budget=OuterRef("pk")), "posted_nano")
+    spent = _total(_in_scope(budget).filter(at__gte=heard))
+    for posted, least in Budget.objects.filter(pk=budget.pk).values_list(windows, spent):
+        if posted < least:
+            yield f"Budget {budget}: {_exact(posted)} in its windows, the ledger says {_exact(least)} since {heard:%Y-%m-%d %H:%M}."
 
 
 def _compare(budget: Budget, starts_at: datetime) -> tuple[int, int, int]:
@@ -62,15 +72,21 @@ def _in_scope(budget: Budget) -> QuerySet[LedgerEntry]:
     return LedgerEntry.objects.filter(**{column: budget.scope_id}) if column else LedgerEntry.objects.all()
 
 
-def _total(entries: QuerySet[LedgerEntry]) -> Coalesce:
+def _total(rows: QuerySet[LedgerEntry] | QuerySet[Window], name: str = "amount_nano") -> Coalesce:
     """Their sum as part of another statement. A plain function and no aggregate, which would be grouped by row."""
-    total = Func(F("amount_nano"), function="SUM")
-    return Coalesce(Cast(Subquery(entries.order_by().values(total=total)), BigIntegerField()), 0)
+    total = Func(F(name), function="SUM")
+    return Coalesce(Cast(Subquery(rows.order_by().values(total=total)), BigIntegerField()), 0)
 
 
 def _records() -> Iterator[str]:
-    """Priced calls whose ledger entries differ from the cost that their record shows."""
+    """Priced calls whose ledger entries differ from the cost that their record shows; a record without a cost shows nothing."""
     posted = _total(LedgerEntry.objects.filter(request_id=OuterRef("pk")))
-    records = RequestRecord.objects.filter(cost_nano__isnull=False).annotate(posted=posted).exclude(posted=F("cost_nano")).order_by("pk")
-    for request_id, cost, amount in records.values_list("pk", "cost_nano", "posted").iterator():
-        yield f"Request {request_id}: {money(cost or 0)} on its record, {money(amount)} in the ledger."
+    records = RequestRecord.objects.filter(is_unpriced=False).annotate(shown=Coalesce("cost_nano", 0), posted=posted)
+    different = records.exclude(posted=F("shown")).order_by("pk")
+    for request_id, shown, amount in different.values_list("pk", "shown", "posted").iterator():
+        yield f"Request {request_id}: {_exact(shown)} on its record, {_exact(amount)} in the ledger."
+
+
+def _exact(amount_nano: int) -> str:
+    """To the last digit, so that two amounts that differ never look alike."""
+    return money(amount_nano, 9)

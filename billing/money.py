@@ -83,4 +83,5 @@ def _grouped(units: int, places: int) -> str:
 
 
 def _shown(value: object) -> str:
-    return repr(str(value)[:40])
+    # Python refuses to write out an int of thousands of digits, a Decimal it does not.
+    return repr(str(Decimal(value) if type(value) is int else value)[:40])

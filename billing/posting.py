@@ -82,8 +82,15 @@ def _moment() -> Callable[[float], Any]:
     """From epoch seconds to what Django stores in this database: on SQLite a text without a zone. Remembers, for a batch repeats them."""
     adapt = connection.ops.adapt_datetimefield_value
     if connection.vendor == "sqlite":
-        return cache(lambda epoch_s: str(datetime.fromtimestamp(epoch_s, UTC))[:-6])
-    return cache(lambda epoch_s: adapt(datetime.fromtimestamp(epoch_s, UTC)))
+        return cache(lambda epoch_s: str(_time(epoch_s))[:-6])
+    return cache(lambda epoch_s: adapt(_time(epoch_s)))
+
+
+def _time(epoch_s: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC)
+    except OSError as error:  # raised far out of range, where it would pass for a broken disk and be tried for ever
+        raise OverflowError(f"{epoch_s} is no time") from error
 
 
 @cache

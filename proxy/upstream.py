@@ -5,11 +5,14 @@ perf.md's settings: no total time limit (it would cut long streams), no connecti
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Protocol, cast
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from yarl import URL
 
 from proxy.errors import UPSTREAM_ERRORS, Lost, of_upstream
@@ -42,7 +45,7 @@ class Upstream:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             trust_env=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            request_class=PlainRequest,
         )
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
@@ -73,6 +76,64 @@ class Upstream:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+class PlainRequest(aiohttp.ClientRequest):
+    """A request whose headers are exactly ours and whose body is whole: written at once, without a writer, a payload object and a task.
+
+    aiohttp's own way costs a quarter of a small call. What is left out (cookies, encodings, chunks, 100-continue) this client never uses.
+    """
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        pass
+
+    def update_cookies(self, cookies: object) -> None:
+        pass
+
+    def update_content_encoding(self, data: object) -> None:
+        pass
+
+    def update_transfer_encoding(self) -> None:
+        pass
+
+    def update_expect_continue(self, expect: bool = False) -> None:
+        pass
+
+    def update_body_from_data(self, body: bytes, _stacklevel: int = 3) -> None:
+        self.plain_body = body
+        self.headers["Content-Length"] = str(len(body))
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        protocol = conn.protocol
+        transport = protocol.transport if protocol is not None else None
+        if protocol is None or transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection is closing")
+        transport.writelines((self._head(), self.plain_body))
+        protocol.start_timeout()
+        return self.response_class(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self._session,
+            stream_writer=NO_WRITER,
+        )
+
+    def _head(self) -> bytes:
+        """A line end inside a value would start a header of its own, so it is refused."""
+        lines = [f"{self.method} {self.url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise aiohttp.ClientError("a header holds a line end")
+        return head.encode("utf-8", "surrogateescape")
+
+
+# A response asks its request's writer how much was written, and nothing else.
+NO_WRITER = cast(AbstractStreamWriter, SimpleNamespace(output_size=0))
 
 
 @lru_cache(maxsize=4096)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from billing import drain as drain_module
 from billing import journal as journal_module
 from billing import posting
 from billing.drain import Drainer
-from billing.journal import Journal
+from billing.journal import Entry, Journal
 from billing.models import Budget, LedgerEntry, Window
 from tests.billing.lines import AT, ESTIMATE, closing, opening
 
@@ -256,6 +256,26 @@ def test_budget_that_was_removed_meanwhile_is_passed_over(journal: Journal, drai
     journal.close("req_1", closing("req_1", [30], [(budget.pk, START), (budget.pk + 1, START)]))
     drainer.drain_once()
     assert Window.objects.values_list("budget", "posted_nano").get() == (budget.pk, 30)
+
+
+def test_journal_whose_posting_fails_at_its_lost_calls_is_posted_once_later(
+    root: Path, budget: Budget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("away")
+
+    with_outage: dict[str, Callable[[Sequence[Entry], str], None]] = {"base": posting.post, "reap": away}
+    dead = Journal(root)
+    dead.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
+    dead.open("req_2.1", opening("req_2", [(budget.pk, START)]))
+    dead.stop()
+    with monkeypatch.context() as outage:
+        outage.setattr(drain_module, "post", lambda entries, kind: with_outage[kind](entries, kind))
+        Drainer(root, None).drain_once()
+    assert (ledger(), dead.folder.exists()) == ({"req_1.1": ("base", 30)}, True)
+    Drainer(root, None).drain_once()
+    assert ledger() == {"req_1.1": ("base", 30), "req_2.1": ("reap", ESTIMATE)}
+    assert (Window.objects.get().posted_nano, dead.folder.exists()) == (30 + ESTIMATE, False)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -106,3 +106,22 @@ def test_closing_that_the_disk_refused_is_written_before_the_next_line(journal: 
         journal.close("req_2", closing("req_2", [6]))
     journal.open("req_3.1", opening("req_3"))
     assert [line.split(b" ")[1] for line in lines(journal)[1:]] == [b"req_1", b"req_2", b"req_3.1"]
+
+
+def test_every_full_file_is_synced_before_it_is_closed(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT) for name in ("first", "second"))
+    arriving, happened = [[second], []], []
+
+    def sync(descriptor: int) -> None:
+        happened.append(("sync", descriptor))
+        journal._full += arriving.pop(0) if arriving else []  # another file is full while this one is synced
+
+    journal._full = [first]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", sync)
+        patch.setattr(os, "close", lambda descriptor: happened.append(("close", descriptor)))
+        journal._sync()
+    assert happened[:4] == [("sync", first), ("close", first), ("sync", second), ("close", second)]
+    assert happened[4:] == [("sync", journal._file)]
+    os.close(first)
+    os.close(second)

@@ -1,8 +1,13 @@
+import json
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from audit.models import RequestRecord
+from audit.requests import RequestSummary
+from billing.journal import Entry
 from billing.ledger import prove
 from billing.models import Budget, LedgerEntry, Window
 from billing.periods import window
@@ -40,7 +45,8 @@ def test_window_that_differs_from_the_ledger_is_found(difference: int) -> None:
     spend(100, make_budget())
     Window.objects.update(posted_nano=100 + difference)
     [finding] = prove()
-    assert finding.startswith("Budget team team-1 day, window 2026-03-14 00:00")
+    told = f"$0.000000{100 + difference:03d} posted, the ledger says $0.000000100"
+    assert finding == f"Budget team team-1 day, window 2026-03-14 00:00: {told}."
 
 
 def test_entry_that_no_window_counted_is_found() -> None:
@@ -48,6 +54,12 @@ def test_entry_that_no_window_counted_is_found() -> None:
     spend(100, budget)
     spend(50, number=2)
     assert len(prove()) == 1
+
+
+def test_window_that_is_missing_is_found() -> None:
+    spend(100, make_budget())
+    Window.objects.all().delete()
+    assert prove() == ["Budget team team-1 day: $0.000000000 in its windows, the ledger says $0.000000100 since 2026-02-12 15:11."]
 
 
 def test_call_at_the_stroke_of_the_end_belongs_to_the_next_window() -> None:
@@ -68,19 +80,53 @@ def test_entry_of_another_scope_is_not_counted() -> None:
 def test_record_that_differs_from_the_ledger_is_found() -> None:
     spend(10**9)
     RequestRecord.objects.update(cost_nano=2 * 10**9)
-    assert prove() == ["Request req_1: $2.00 on its record, $1.00 in the ledger."]
+    assert prove() == ["Request req_1: $2.000000000 on its record, $1.000000000 in the ledger."]
 
 
 def test_record_without_entries_is_found() -> None:
     spend(10**9)
     LedgerEntry.objects.all().delete()
-    assert prove() == ["Request req_1: $1.00 on its record, $0.00 in the ledger."]
+    assert prove() == ["Request req_1: $1.000000000 on its record, $0.000000000 in the ledger."]
 
 
-def test_call_without_a_price_is_no_finding() -> None:
-    spend(0)
+def test_record_without_a_cost_is_found_when_money_was_posted() -> None:
+    spend(10**9)
     RequestRecord.objects.update(cost_nano=None)
+    assert prove() == ["Request req_1: $0.000000000 on its record, $1.000000000 in the ledger."]
+
+
+@pytest.mark.parametrize("posted", [0, 100])
+def test_call_without_a_price_is_no_finding(posted: int) -> None:
+    spend(posted)
+    RequestRecord.objects.update(cost_nano=None, is_unpriced=True)
     assert prove() == []
+
+
+def test_failed_call_without_cost_and_entries_is_no_finding() -> None:
+    post([Entry(RequestSummary(id="req_1", received_at=AT, outcome="failed"))], "base")
+    assert prove() == []
+
+
+def check(*words: str) -> str:
+    out = StringIO()
+    call_command("money", "check", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_money_check_counts_what_adds_up() -> None:
+    spend(100, make_budget(), make_budget("global", ""))
+    assert check() == "2 windows and 1 calls add up.\n"
+    assert json.loads(check("--json")) == {"windows": 2, "calls": 1, "findings": []}
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_money_check_tells_its_findings_and_ends_with_1(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    spend(10**9)
+    RequestRecord.objects.update(cost_nano=7)
+    with pytest.raises(SystemExit) as ended:
+        call_command("money", "check", *words)
+    assert ended.value.code == 1
+    assert "Request req_1: $0.000000007 on its record, $1.000000000 in the ledger." in capsys.readouterr().out
 
 
 def test_new_budget_counts_from_when_processes_have_heard_of_it() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import httpx
@@ -56,9 +57,9 @@ BAD_LIMITS = {
     "long": b'{"max_tokens":' + b"9" * 10_000 + b',"model":"claude-played","messages":[]}',
 }
 BAD_FIELDS: list[tuple[str, object]] = [
-    *(("max_tokens", value) for value in (10**18, -1, 1.5, "9", True, None, [], {}, 1e30)),
-    *(("model", value) for value in (5, None, "", [], {}, True, "m" * 5000, "a\0b", "a\nb", "\u202e", "claude-\ud7ff")),
-    *(("stream", value) for value in ("true", 1, 0, [], {}, "x")),
+    *product(["max_tokens"], (10**18, -1, 1.5, "9", True, None, [], {}, 1e30)),
+    *product(["model"], (5, None, "", [], {}, True, "m" * 5000, "a\0b", "a\nb", "\u202e", "claude-\ud7ff")),
+    *product(["stream"], ("true", 1, 0, [], {}, "x")),
 ]
 
 

@@ -13,10 +13,12 @@ from tests.proxy.talk import HEADERS, dial, read_to_end, request
 
 CANARY = "canary-4417"
 STAY_HERE = [
-    "authorization", "proxy-authorization", "api-key", "x-goog-api-key", "x-litellm-api-key", "cookie", "x-litellm-tags",
-    "x-litellm-key-alias", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "x-tallygate-anything", "x-gw-internal",
-    "x-claude-code-session-id", "x-claude-code-agent-id", "keep-alive", "te", "trailer", "proxy-connection", "origin", "referer",
-    "x-amz-security-token", "x-any-other", "range", "if-none-match", "content-language",
+    "authorization", "proxy-authorization", "api-key", "x-goog-api-key", "x-litellm-api-key",
+    "cookie", "x-litellm-tags", "x-litellm-key-alias", "forwarded", "x-forwarded-for",
+    "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via", "x-tallygate-anything",
+    "x-gw-internal", "x-claude-code-session-id", "x-claude-code-agent-id", "keep-alive", "te",
+    "trailer", "proxy-connection", "origin", "referer", "x-amz-security-token",
+    "x-any-other", "range", "if-none-match", "content-language",
 ]  # fmt: skip
 GO_ON = {
     "anthropic-version": "2026-10-21",

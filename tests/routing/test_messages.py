@@ -58,7 +58,7 @@ def test_any_bytes_are_an_ask_or_refused(body: bytes) -> None:
 
 
 @quick
-@given(st.dictionaries(st.sampled_from(sorted(DECIDING)) | st.text(max_size=8), values, max_size=5))
+@given(st.dictionaries(st.sampled_from(sorted(DECIDING)) | st.text(max_size=8), atoms, max_size=5))
 def test_any_object_is_an_ask_or_refused(fields: dict[str, str]) -> None:
     body = "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in {"messages": "[]", "model": '"m"', **fields}.items()) + "}"
     assert isinstance(read_or_none(body.encode()), Ask | None)
