@@ -122,6 +122,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self.unparsed_bytes = 0
         super().on_body(body)
 
+    def abort(self) -> None:
+        """Drops the connection and what is still to be written; for a caller that stopped reading."""
+        self.transport.abort()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.refusal or NOT_HTTP)
 

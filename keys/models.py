@@ -46,7 +46,6 @@ class User(AbstractUser):
     is_blocked = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
 
-
     def __str__(self) -> str:
         return self.get_full_name() or self.email or self.username
 

@@ -23,6 +23,8 @@ class Connection(Protocol):
 
     on_left: Callable[[], None] | None
 
+    def abort(self) -> None: ...
+
 
 class ClientLeft(Exception):
     """The caller closed the connection before its request was whole."""
@@ -115,6 +117,11 @@ class Client:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def cut(self) -> None:
+        """Ends the connection of a caller that takes nothing, where our own server lent it; ASGI itself has no word for this."""
+        if self._connection is not None:
+            self._connection.abort()
 
     async def start(self, status: int, headers: Fields) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

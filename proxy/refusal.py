@@ -50,7 +50,10 @@ async def interrupt(exchange: Exchange, error: CallError) -> None:
     exchange.error = error
     meter = exchange.attempts[-1].meter
     exchange.outcome = "client_left" if exchange.client.has_left else "truncated"
-    if meter.is_coded or error.code == STALLED:
+    if error.code == STALLED:
+        exchange.client.cut()
+        return
+    if meter.is_coded:
         return
     boundary = b"" if meter.at_boundary else b"\n\n"
     await _last_write(exchange, boundary + event("error", refusal_body(error, exchange.request_id)))

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,13 @@ def test_cost_is_what_was_worked_out_by_hand(row: dict[str, Any]) -> None:
     found = cost(PriceBook(catalogue=catalogue), row["provider"], row["model"], usage_of(row["usage"]), at)
     assert [line.amount_nano for line in found.lines] == row["lines_nano"]
     assert (found.amount_nano, found.unpriced) == (row["total_nano"], False)
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row["name"])
+def test_hand_worked_lines_are_tokens_times_dollars_a_million(row: dict[str, Any]) -> None:
+    lines = [prod(map(Decimal, line.split(" x ")), start=Decimal(1000)) for line in row["by_hand"].split(" + ") if line]
+    assert [int(line.quantize(Decimal(1), ROUND_HALF_UP)) for line in lines] == row["lines_nano"]
+    assert sum(row["lines_nano"]) == row["total_nano"]
 
 
 def test_cost_is_explained_by_its_lines() -> None:

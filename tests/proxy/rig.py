@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -110,10 +111,11 @@ class Rig:
 
 
 @contextmanager
-def running(home: Path, limits: Limits) -> Iterator[Rig]:
+def running(home: Path, limits: Limits, **options: Any) -> Iterator[Rig]:
+    """A rig of its own; `options` are uvicorn's for the gateway."""
     fake = FakeProvider(bill=None)
     gateway = Gateway(home, limits)
-    with serve_in_thread(fake) as upstream, serve_in_thread(gateway, lifespan="on") as url:
+    with serve_in_thread(fake) as upstream, serve_in_thread(gateway, lifespan="on", **options) as url:
         gateway.url = url
         deployment = DeploymentSnapshot("dep-1", "fake", "anthropic", "*", base_url=upstream, secret=DEFAULT_KEY)
         assert gateway.plane is not None
