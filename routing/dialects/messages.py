@@ -50,6 +50,8 @@ class Ask:
 def read(body: bytes, *, counts_only: bool = False) -> Ask:
     """The call in `body`; raises BadBody with the words the vendor's API uses."""
     try:
+        if not body.isascii():
+            body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
         fields = _top_level.decode(body)
     except RecursionError:
         raise BadBody("The request body is nested too deeply.") from None
