@@ -230,9 +230,19 @@ def test_issue_is_audited_with_the_name_of_the_changer(client: Client) -> None:
     assert list(told) == [("key.issued", "master-key", "master key (alice)"), ("budget.set", "master-key", "master key (alice)")]
 
 
+def everything_stored() -> str:
+    """Every value of every table, as text."""
+    with connection.cursor() as cursor:
+        rows: list[object] = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608 - names of our own tables
+            rows += cursor.fetchall()
+    return repr(rows)
+
+
 def test_no_secret_is_in_the_database(client: Client) -> None:
     secrets = [generate(client, {"key_alias": "a", "max_budget": 1}).json()["key"], master()]
-    dump = "\n".join(connection.connection.iterdump())
+    dump = everything_stored()
     assert "key.issued" in dump
     assert [secret for secret in secrets if secret in dump] == []
     assert first_broken() is None

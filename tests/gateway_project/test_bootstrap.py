@@ -19,7 +19,7 @@ from routing.actions import Target, change_route, create_route, delete_route
 from routing.credentials import resolve
 from routing.models import Credential, Deployment, Origin, Route
 
-pytestmark = pytest.mark.django_db(databases=["default", "bodies"])
+pytestmark = pytest.mark.django_db(databases=list(settings.DATABASES))
 
 FILE = Actor("config-file", name="config.yaml")
 PERSON = Actor("user", id="alice", name="Alice")
