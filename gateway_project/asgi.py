@@ -6,6 +6,7 @@ The data plane starts with lifespan, or with the first call under a server that 
 import asyncio
 import gc
 import os
+import warnings
 from ipaddress import ip_network
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
@@ -13,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+# Said for every static file: WhiteNoise hands out small files read in a thread, which is what we want of it.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 django_application = get_asgi_application()
 
 from billing.drain import Drainer  # noqa: E402 - models can be imported only once Django is set up
