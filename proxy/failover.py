@@ -93,7 +93,8 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -
         exchange.stopped = None
         exchange.task.uncancel()
         _note_failure(exchange, attempt, error)
-        raise error from None
+        # A copy: an error that all calls share would keep the frames, and so the bodies, of every call that it ended.
+        raise type(error)(error.status, error.code, error.message) from None
     except CallError as error:
         _note_failure(exchange, attempt, error)
         raise

@@ -11,6 +11,7 @@ import pytest
 
 from proxy.client import decoded
 from proxy.errors import ClientError
+from proxy.failover import NO_ANSWER
 from proxy.limits import Limits
 from tests.fakes.script import Answer
 from tests.proxy.house import House
@@ -145,6 +146,13 @@ def test_packed_bomb_is_refused_at_the_limit() -> None:
     bomb = gzip.compress(bytes(10 * MB))
     with pytest.raises(ClientError, match="larger than 1 MB"):
         decoded(bomb, b"gzip", MB)
+
+
+def test_time_limit_keeps_nothing_of_the_calls_it_ended(rig: Rig) -> None:
+    rig.fake.script(Answer(fault="stall", fault_after=-1))
+    assert post(rig, model=reroute(rig, replace(rig.deployment, first_byte_timeout_s=0.1))).status_code == 504
+    assert NO_ANSWER.__traceback__ is None
+    assert NO_ANSWER.__context__ is None
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
