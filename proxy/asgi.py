@@ -9,3 +9,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Fields = list[tuple[bytes, bytes]]
+
+
+def field(headers: Fields, name: bytes) -> str:
+    """The first value under `name`, "" where there is none."""
+    return next((value.decode("latin-1") for own, value in headers if own == name), "")

@@ -6,16 +6,14 @@
     └── ProviderError    the provider's side, before its answer could be passed on
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
         ├── Lost         the connection broke after the request went out
+        │   └── Stale    it had been kept from an earlier call and was gone before this one: the provider never saw it
         └── TooSlow      a time limit passed
 
 An error knows its status, its code, whose side it is on, whether another attempt may help, and when a caller should come back.
 A provider's own error answer is no CallError: it passes as it came.
 """
 
-import asyncio
 from typing import ClassVar
-
-import aiohttp
 
 from keys.authenticate import Refusal
 
@@ -79,23 +77,13 @@ class Lost(ProviderError):
     pass
 
 
+class Stale(Lost):
+    pass
+
+
 class TooSlow(ProviderError):
     pass
 
 
 def of_refusal(refusal: Refusal) -> ClientError:
     return ClientError(STATUS_OF_REFUSAL[refusal.code], refusal.code, refusal.message)
-
-
-def of_upstream(error: Exception, provider: str) -> ProviderError:
-    """A transport error as ours. What the library says is not told: it may name internal hosts."""
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)):
-        return Unreachable(
-            502, "provider_unreachable", f"{provider} could not be reached. Provider's side. Try again; the administrator sees the details."
-        )
-    if isinstance(error, asyncio.TimeoutError):
-        return TooSlow(504, "provider_timeout", f"{provider} did not answer in time. Provider's side. Try again.")
-    return Lost(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")
-
-
-UPSTREAM_ERRORS = (aiohttp.ClientError, OSError, asyncio.TimeoutError)

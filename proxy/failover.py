@@ -4,7 +4,8 @@ import asyncio
 import time
 
 from audit.requests import AttemptNote
-from proxy.errors import CallError, GatewayError, TooSlow
+from proxy.asgi import field
+from proxy.errors import CallError, GatewayError, Stale, TooSlow, Unreachable
 from proxy.exchange import Attempt, Exchange
 from proxy.upstream import Response
 from routing.providers.base import UpstreamRequest, forwarded
@@ -13,7 +14,7 @@ from routing.snapshot import DeploymentSnapshot
 from routing.translation import translate
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
-ACCEPT_ENCODING = "accept-encoding"
+ACCEPT_ENCODING = b"accept-encoding"
 NO_ANSWER = TooSlow(504, "provider_timeout", "The provider did not answer in time. Provider's side. Try again.")
 
 
@@ -22,22 +23,33 @@ async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> R
     for number, deployment in enumerate(line_up, 1):
         is_last = number == len(line_up)
         try:
-            attempt, request = _prepare(exchange, deployment, number)
-            response = await _try(exchange, attempt, request)
+            response = await _ask(exchange, deployment)
         except CallError as error:
             if is_last or not error.retryable or exchange.client.has_left:
                 raise
             continue
         if is_last or response.status not in RETRYABLE_STATUSES or exchange.client.has_left:
             return response
-        attempt.note.outcome = "failed"
-        attempt.note.error_code = "provider_error"
-        attempt.note.duration_ms = exchange.elapsed_ms() - attempt.note.started_ms
+        note = exchange.attempts[-1].note
+        note.outcome, note.error_code = "failed", "provider_error"
+        note.duration_ms = exchange.elapsed_ms() - note.started_ms
         response.close()
     raise GatewayError(503, "no_deployment", "No deployment serves this model now. Gateway's side. Ask your administrator.")
 
 
-def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) -> tuple[Attempt, UpstreamRequest]:
+async def _ask(exchange: Exchange, deployment: DeploymentSnapshot) -> Response:
+    """One deployment's answer. A provider that had hung up on a kept connection is asked once more, on a fresh one."""
+    attempt, request = _prepare(exchange, deployment)
+    try:
+        return await _try(exchange, attempt, request)
+    except Stale:
+        if exchange.client.has_left:
+            raise
+    attempt, request = _prepare(exchange, deployment)
+    return await _try(exchange, attempt, request, fresh=True)
+
+
+def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attempt, UpstreamRequest]:
     """Step five for one deployment: the request in its provider's tongue, and the attempt put on record."""
     ask = exchange.ask
     provider = PROVIDERS.get(deployment.provider)
@@ -53,7 +65,7 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot, number: int) ->
     headers.append((ACCEPT_ENCODING, _coding(exchange)))
     request = provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
     note = AttemptNote(
-        id=f"{exchange.request_id}.{number}",
+        id=f"{exchange.request_id}.{len(exchange.attempts) + 1}",
         deployment=deployment.name,
         provider=provider.name,
         model=model,
@@ -72,20 +84,20 @@ class NotReady(GatewayError):
         return True
 
 
-def _coding(exchange: Exchange) -> str:
+def _coding(exchange: Exchange) -> bytes:
     """Streams come plain, so that the meter reads them; whole answers packed where the caller can unpack."""
     streams = exchange.ask is not None and exchange.ask.is_stream
-    return "gzip" if not streams and "gzip" in exchange.client.header(b"accept-encoding") else "identity"
+    return b"gzip" if not streams and b"gzip" in exchange.client.headers.get(ACCEPT_ENCODING, b"") else b"identity"
 
 
-async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -> Response:
+async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *, fresh: bool = False) -> Response:
     note, deployment = attempt.note, attempt.deployment
     attempt.was_sent = True
     begun = time.perf_counter()
     exchange.deadline_error = NO_ANSWER
     exchange.deadline = time.monotonic() + deployment.first_byte_timeout_s
     try:
-        response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process)
+        response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
     except asyncio.CancelledError:
         error = exchange.stopped
         if error is None or exchange.client.has_left or exchange.task is None:
@@ -103,13 +115,12 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest) -
             exchange.deadline = 0.0
         exchange.waited_s += time.perf_counter() - begun
     note.status = response.status
-    # bytes that are no UTF-8 come as surrogates, which no JSON of ours can hold
-    note.upstream_request_id = response.headers.get("request-id", "")[:100].encode("ascii", "replace").decode()
+    note.upstream_request_id = field(response.headers, b"request-id")[:100]
     return response
 
 
 def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
-    attempt.was_sent = error.code != "provider_unreachable"
+    attempt.was_sent = not isinstance(error, (Unreachable, Stale))
     note = attempt.note
     note.outcome = "failed"
     note.error_code, note.error_message = error.code, error.message

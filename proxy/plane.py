@@ -47,7 +47,7 @@ class Plane:
         # A reader that takes nothing can hold up a stopped call's last words; its money must be on record while there is a journal.
         for exchange in list(self.live):
             exchange.close()
-        await self.upstream.close()
+        self.upstream.close()
         self.journal.stop()
 
     async def _sweep_forever(self) -> None:

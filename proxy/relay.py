@@ -2,7 +2,7 @@
 
 import time
 
-from proxy.asgi import Fields
+from proxy.asgi import Fields, field
 from proxy.errors import ClientError, Lost, ProviderError, TooSlow
 from proxy.exchange import Exchange
 from proxy.meter import plain
@@ -20,7 +20,7 @@ async def relay(exchange: Exchange, response: Response) -> None:
     headers.append((b"request-id", exchange.request_id.encode()))
     exchange.status = response.status
     try:
-        if response.status < 400 and "text/event-stream" in response.headers.get("content-type", ""):
+        if response.status < 400 and "text/event-stream" in field(response.headers, b"content-type"):
             await _stream(exchange, response, headers)
         else:
             await _whole(exchange, response, headers)
@@ -33,7 +33,7 @@ async def relay(exchange: Exchange, response: Response) -> None:
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     meter, client = exchange.attempts[-1].meter, exchange.client
-    meter.expect(response.headers.get("content-encoding", ""))
+    meter.expect(field(response.headers, b"content-encoding"))
     await client.start(response.status, headers + STREAM_HEADERS)
     try:
         while chunk := await _read(exchange, response):
@@ -67,11 +67,11 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         if size > exchange.plane.limits.answer_bytes:
             raise Lost(502, "answer_too_large", "The provider's answer is larger than this gateway takes. Provider's side.")
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    coding = response.headers.get("content-encoding", "")
+    coding = field(response.headers, b"content-encoding")
     if response.status < 400:
         meter = exchange.attempts[-1].meter
         meter.read_whole(body, coding)
-        if not (meter.has_ended or meter.is_blind) and "json" in response.headers.get("content-type", ""):
+        if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
     else:

@@ -1,34 +1,29 @@
-"""The one HTTP client of the hot path. aiohttp behind a small interface; the demo provider behind the same one, without a socket.
+"""Requests to providers: over a connection from the pool, or played in the process by the demo provider, behind one small interface.
 
-perf.md's settings: no total time limit (it would cut long streams), no connection limit (the 101st stream would hang), URLs as they are
-(re-quoting breaks signatures), no redirects, no proxies from the environment, no cookies, no decoding.
+URLs go out as they are (re-quoting breaks signatures); no redirects, no proxies from the environment, no cookies, no decoding.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from types import SimpleNamespace
-from typing import Protocol, cast
+from collections.abc import Iterator
+from typing import Protocol
 
-import aiohttp
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.connector import Connection
-from yarl import URL
-
-from proxy.errors import UPSTREAM_ERRORS, Lost, of_upstream
+from proxy.asgi import Fields
+from proxy.connection import Connection, ConnectionBroken, StaleConnection
+from proxy.errors import Lost, Stale, Unreachable
+from proxy.pool import Origin, Pool, place
 from routing.providers import demo
 from routing.providers.base import UpstreamRequest
 from routing.providers.demo import End, Script, Step
 
-KEEP_ALIVE_S = 15
-MAX_PORT = 65535
-
 
 class Response(Protocol):
-    """An answer whose head has come. `read` gives the next bytes as they arrive, b"" at the end, and raises ProviderError."""
+    """An answer whose head has come; header names are lower case.
+
+    `read` gives the next bytes as they arrive, b"" at the end, and raises ProviderError.
+    """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Fields
 
     async def read(self) -> bytes: ...
 
@@ -39,130 +34,92 @@ class Upstream:
     """Every connection that this process has to providers."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, enable_cleanup_closed=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-            trust_env=False,
-            request_class=PlainRequest,
-        )
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._pool = Pool()
 
-    async def send(self, request: UpstreamRequest, *, in_process: bool) -> Response:
-        """Sends the request and waits for the answer's head; raises ProviderError."""
+    async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
+        """Sends the request and waits for the answer's head; raises ProviderError. `fresh`: not on a connection that was used before."""
         if in_process:
             return await PlayedResponse.start(demo.answer(request.url, request.body))
-        connect_s = request.deployment.connect_timeout_s
-        timeout = self._timeouts.get(connect_s)
-        if timeout is None:
-            timeout = self._timeouts[connect_s] = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        provider = request.deployment.provider
+        base, _, query = request.url.partition("?")
         try:
-            url = address(request.url)
+            target = place(base)
+            head = _head(request, target.path + b"?" + query.encode("latin-1") if query else target.path, target.host_field)
         except ValueError as error:
-            raise of_upstream(aiohttp.InvalidURL(request.url), request.deployment.provider) from error
+            raise unreachable(provider) from error
+        connection = None if fresh else self._pool.take(target.origin)
+        if connection is None:
+            connection = await self._connect(target.origin, request)
         try:
-            response = await self._session.request(
-                request.method,
-                url,
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=timeout,
-            )
-        except UPSTREAM_ERRORS as error:
-            raise of_upstream(error, request.deployment.provider) from error
-        return HttpResponse(response, request.deployment.provider)
+            await connection.ask(head, request.body)
+        except ConnectionBroken as error:
+            raise of_broken(error, provider) from error
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        return HttpResponse(connection, self._pool, target.origin, provider)
 
-    async def close(self) -> None:
-        await self._session.close()
+    async def _connect(self, origin: Origin, request: UpstreamRequest) -> Connection:
+        try:
+            return await self._pool.connect(origin, request.deployment.connect_timeout_s)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise unreachable(request.deployment.provider) from error
 
-
-class PlainRequest(aiohttp.ClientRequest):
-    """A request whose headers are exactly ours and whose body is whole: written at once, without a writer, a payload object and a task.
-
-    aiohttp's own way costs a quarter of a small call. What is left out (cookies, encodings, chunks, 100-continue) this client never uses.
-    """
-
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        pass
-
-    def update_cookies(self, cookies: object) -> None:
-        pass
-
-    def update_content_encoding(self, data: object) -> None:
-        pass
-
-    def update_transfer_encoding(self) -> None:
-        pass
-
-    def update_expect_continue(self, expect: bool = False) -> None:
-        pass
-
-    def update_body_from_data(self, body: bytes, _stacklevel: int = 3) -> None:
-        self.plain_body = body
-        self.headers["Content-Length"] = str(len(body))
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        protocol = conn.protocol
-        transport = protocol.transport if protocol is not None else None
-        if protocol is None or transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionResetError("the connection is closing")
-        transport.writelines((self._head(), self.plain_body))
-        protocol.start_timeout()
-        return self.response_class(
-            self.method,
-            self.original_url,
-            writer=None,
-            continue100=None,
-            timer=self._timer,
-            request_info=self.request_info,
-            traces=[],
-            loop=self.loop,
-            session=self._session,
-            stream_writer=NO_WRITER,
-        )
-
-    def _head(self) -> bytes:
-        """A line end inside a value would start a header of its own, so it is refused."""
-        lines = [f"{self.method} {self.url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
-        head = "\r\n".join(lines)
-        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-            raise aiohttp.ClientError("a header holds a line end")
-        return head.encode("utf-8", "surrogateescape")
+    def close(self) -> None:
+        self._pool.close()
 
 
-# A response asks its request's writer how much was written, and nothing else.
-NO_WRITER = cast(AbstractStreamWriter, SimpleNamespace(output_size=0))
+def _head(request: UpstreamRequest, target: bytes, host: bytes) -> bytes:
+    """A line end inside a value would start a header of its own, so it is refused."""
+    lines = [
+        b"%b %b HTTP/1.1" % (request.method.encode(), target),
+        b"host: " + host,
+        *[b"%b: %b" % field for field in request.headers],
+        b"content-length: %d\r\n\r\n" % len(request.body),
+    ]
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b" " in target:
+        raise ValueError("a header holds a line end")
+    return head
 
 
-@lru_cache(maxsize=4096)
-def address(url: str) -> URL:
-    """The URL as it stands, or ValueError; parsing one costs more than the rest of building a request."""
-    parsed = URL(url, encoded=True)
-    if (parsed.port or 0) > MAX_PORT:
-        raise ValueError("port out of range")
-    return parsed
+# What the transport said is not told: it may name internal hosts.
+
+
+def unreachable(provider: str) -> Unreachable:
+    text = f"{provider} could not be reached. Provider's side. Try again; the administrator sees the details."
+    return Unreachable(502, "provider_unreachable", text)
+
+
+def of_broken(error: ConnectionBroken, provider: str) -> Lost:
+    kind = Stale if isinstance(error, StaleConnection) else Lost
+    return kind(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")
 
 
 class HttpResponse:
-    __slots__ = ("_provider", "_response", "headers", "status")
+    __slots__ = ("_connection", "_origin", "_pool", "_provider", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, provider: str) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, pool: Pool, origin: Origin, provider: str) -> None:
+        self.status = connection.status
+        self.headers = connection.headers
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._origin = origin
         self._provider = provider
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
 
     async def read(self) -> bytes:
+        if self._connection is None:
+            return b""
         try:
-            return await self._response.content.readany()
-        except UPSTREAM_ERRORS as error:
-            raise of_upstream(error, self._provider) from error
+            return await self._connection.read()
+        except ConnectionBroken as error:
+            raise of_broken(error, self._provider) from error
 
     def close(self) -> None:
         """Gives the connection back when the answer was read to its end, else closes it."""
-        self._response.close()
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.finish():
+            self._pool.give_back(self._origin, connection)
 
 
 class PlayedResponse:
@@ -172,7 +129,7 @@ class PlayedResponse:
 
     def __init__(self, script: Script, steps: Iterator[Step]) -> None:
         self.status = script.status
-        self.headers: Mapping[str, str] = dict(script.headers)
+        self.headers: Fields = [(name.lower().encode(), value.encode()) for name, value in script.headers]
         self._steps = steps
 
     @classmethod

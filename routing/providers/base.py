@@ -3,12 +3,13 @@
 Providers build requests; `proxy/upstream.py` sends them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from routing.snapshot import DeploymentSnapshot
 
-Headers = list[tuple[str, str]]
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
@@ -39,12 +40,13 @@ FORWARDED_PREFIXES = (b"anthropic-", b"x-stainless-")
 
 # What a provider may say to a client: never cookies, the provider account's identity, or limits shared by every key behind it.
 DROPPED_FROM_ANSWERS = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
-    "set-cookie", "set-cookie2", "server", "date", "via", "alt-svc", "nel", "report-to", "strict-transport-security", "request-id",
-    "anthropic-organization-id", "anthropic-workspace-id", "cf-ray", "cf-cache-status", "x-robots-tag", "authorization", "x-api-key",
-    "api-key", "x-goog-api-key", "cookie", "proxy-authorization", "proxy-authentication-info",
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+    b"content-length", b"set-cookie", b"set-cookie2", b"server", b"date", b"via", b"alt-svc", b"nel", b"report-to",
+    b"strict-transport-security", b"request-id", b"anthropic-organization-id", b"anthropic-workspace-id", b"cf-ray", b"cf-cache-status",
+    b"x-robots-tag", b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"proxy-authorization",
+    b"proxy-authentication-info",
 })  # fmt: skip
-DROPPED_PREFIXES = ("anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-", "x-tallygate-", "x-litellm-", "access-control-")
+DROPPED_PREFIXES = (b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-fast-", b"x-tallygate-", b"x-litellm-", b"access-control-")
 
 
 ORDINARY_HOPS = frozenset({b"", b"keep-alive", b"close"})
@@ -52,27 +54,27 @@ ORDINARY_HOPS = frozenset({b"", b"keep-alive", b"close"})
 
 def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The client's headers that go on to the provider, in their order. Those that it names in Connection were meant for us alone."""
-    kept = [(name, value) for name, value in headers if name in FORWARDED or name.startswith(FORWARDED_PREFIXES)]
+    kept = [field for field in headers if _may_go_up(field[0])]
     hops = b",".join(value for name, value in headers if name == b"connection").lower()
     if hops not in ORDINARY_HOPS:
         named = {hop.strip() for hop in hops.split(b",")}
         kept = [(name, value) for name, value in kept if name not in named]
-    return [(name.decode("latin-1"), _text(value)) for name, value in kept]
-
-
-def _text(value: bytes) -> str:
-    """A header's value so that the HTTP client, which writes UTF-8, writes the same bytes; what is no UTF-8 is taken for Latin-1."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def returned(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """The provider's headers that go back to the client, their values byte for byte: the HTTP client reads them with surrogateescape."""
-    kept = []
-    for name, value in headers.items():
-        lower = name.lower()
-        if lower not in DROPPED_FROM_ANSWERS and not lower.startswith(DROPPED_PREFIXES):
-            kept.append((lower.encode("latin-1"), value.encode("utf-8", "surrogateescape")))
     return kept
+
+
+def returned(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """The provider's headers (names in lower case) that go back to the client, byte for byte."""
+    return [field for field in headers if _may_come_down(field[0])]
+
+
+# Remembered, for the names are few and asked for on every call.
+
+
+@lru_cache(maxsize=1024)
+def _may_go_up(name: bytes) -> bool:
+    return name in FORWARDED or name.startswith(FORWARDED_PREFIXES)
+
+
+@lru_cache(maxsize=1024)
+def _may_come_down(name: bytes) -> bool:
+    return name not in DROPPED_FROM_ANSWERS and not name.startswith(DROPPED_PREFIXES)

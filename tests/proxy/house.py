@@ -57,10 +57,15 @@ class Flat:
 
 
 def _finish_turn(plane: Plane) -> None:
-    """A call leaves `live` a moment before its line is in the journal, in the same turn of the loop."""
+    """A call leaves `live` a moment before its line is in the journal, in the same turn of the loop. Kept connections are hung up."""
     turned = threading.Event()
+
+    def turn() -> None:
+        plane.upstream.close()
+        turned.set()
+
     assert plane._sweeper is not None
-    plane._sweeper.get_loop().call_soon_threadsafe(turned.set)
+    plane._sweeper.get_loop().call_soon_threadsafe(turn)
     assert turned.wait(PATIENCE_S)
 
 

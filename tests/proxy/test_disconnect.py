@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from billing.catalogue import catalogue
 from billing.journal import Entry, Journal
 from billing.snapshot import PriceBook
 from proxy.app import DataPlane
-from proxy.asgi import Message, Scope
+from proxy.asgi import Fields, Message, Scope
 from proxy.limits import Limits
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
@@ -195,7 +195,7 @@ class Points:
 class ScriptedResponse:
     def __init__(self, points: Points, pieces: Iterator[bytes], content_type: str) -> None:
         self.status = 200
-        self.headers: Mapping[str, str] = {"content-type": content_type}
+        self.headers: Fields = [(b"content-type", content_type.encode())]
         self._points, self._pieces = points, pieces
 
     async def read(self) -> bytes:
@@ -212,13 +212,13 @@ class ScriptedUpstream(Upstream):
     def __init__(self, points: Points, *, is_stream: bool) -> None:
         self._points, self._is_stream = points, is_stream
 
-    async def send(self, request: UpstreamRequest, *, in_process: bool) -> Response:
+    async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
         await self._points.pass_one()
         pieces = WHOLE if self._is_stream else (b'{"usage":', b'{"output_tokens":12}}')
         return ScriptedResponse(self._points, iter(pieces), "text/event-stream" if self._is_stream else "application/json")
 
-    async def close(self) -> None:
-        await asyncio.sleep(0)
+    def close(self) -> None:
+        pass
 
 
 def scope_of(body: bytes) -> Scope:

@@ -109,6 +109,80 @@ def test_provider_that_hangs_up_between_calls_is_not_noticed(rig: Rig) -> None:
         assert [post(rig, model=model).status_code for _ in range(3)] == [200] * 3
 
 
+@contextmanager
+def fickle() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers the first call of each connection and hangs up without a word on the second."""
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                client.settimeout(PATIENCE_S)
+                heard.append(client.recv(65536))
+                client.sendall(ANSWER)
+                heard.append(client.recv(65536))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE_S)
+
+
+def test_kept_connection_that_was_gone_is_tried_once_more_and_costs_nothing(rig: Rig) -> None:
+    """R63: nobody sees it, and only the call that was answered is paid for."""
+    with fickle() as (url, heard):
+        model = reroute(rig, replace(rig.deployment, base_url=url))
+        assert [post(rig, model=model).status_code for _ in range(2)] == [200, 200]
+    entry = rig.gateway.closings(2)[1]
+    assert [note.error_code for note in entry.summary.attempts] == ["provider_connection_lost", ""]
+    assert [(posting.attempt_id, posting.is_estimated) for posting in entry.postings] == [(f"{entry.summary.id}.2", False)]
+    assert all(heard[:3]), "the server heard the call that it hung up on"
+
+
+def test_server_that_hangs_up_at_any_moment_is_never_noticed(rig: Rig) -> None:
+    """R63: idle connections closed after a few milliseconds, calls in between; no errors, one bill each."""
+    with serve_in_thread(rig.fake, timeout_keep_alive=0) as url:
+        model = reroute(rig, replace(rig.deployment, base_url=url))
+        for number in range(60):
+            assert post(rig, model=model).status_code == 200
+            threading.Event().wait((number % 7) / 1000)
+    assert len(rig.fake.seen) == 60
+    assert sum(len(entry.postings) for entry in rig.gateway.closings(60)) == 60
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"HTTP/1.1 100 Continue\r\n\r\n" + ANSWER, b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + ANSWER],
+    ids=["100", "103"],
+)
+def test_interim_answer_is_passed_over(rig: Rig, raw: bytes) -> None:
+    with saying(raw) as url:
+        answer = post(rig, model=reroute(rig, replace(rig.deployment, base_url=url)))
+    assert (answer.status_code, answer.content, "link" in answer.headers) == (200, BODY, False)
+
+
+def test_answer_that_ends_with_its_connection_is_whole(rig: Rig) -> None:
+    raw = b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n" + BODY
+    with saying(raw) as url:
+        answer = post(rig, model=reroute(rig, replace(rig.deployment, base_url=url)))
+    assert (answer.status_code, answer.content) == (200, BODY)
+
+
+@pytest.mark.parametrize("raw", [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", ANSWER + ANSWER])
+def test_what_nobody_asked_for_ends_the_connection(rig: Rig, raw: bytes) -> None:
+    with saying(raw, ANSWER) as url:
+        model = reroute(rig, replace(rig.deployment, base_url=url))
+        first = post(rig, model=model)
+        assert first.status_code == (200 if raw.startswith(ANSWER) else 502)
+        assert post(rig, model=model).content == BODY
+
+
 def test_header_in_any_script_passes(rig: Rig) -> None:
     raw = ANSWER.replace(b"\r\n\r\n", "\r\nx-note: 日本 é\r\n\r\n".encode())
     with saying(raw) as url, streaming(rig, model=reroute(rig, replace(rig.deployment, base_url=url)), stream=False) as answer:

@@ -32,24 +32,22 @@ def test_address(base: str, query: str, url: str) -> None:
     assert (request.method, request.url, request.body) == ("POST", url, b"{}")
 
 
-@pytest.mark.parametrize(("sent", "version"), [([], "2023-06-01"), ([("anthropic-version", "2026-10-21")], "2026-10-21")])
-def test_version_is_the_callers_where_there_is_one(sent: Headers, version: str) -> None:
+@pytest.mark.parametrize(("sent", "version"), [([], b"2023-06-01"), ([(b"anthropic-version", b"2026-10-21")], b"2026-10-21")])
+def test_version_is_the_callers_where_there_is_one(sent: Headers, version: bytes) -> None:
     headers = build(deployment(), "/v1/messages", "", list(sent), b"").headers
-    assert headers == [("anthropic-version", version), ("x-api-key", SECRET)]
+    assert headers == [(b"anthropic-version", version), (b"x-api-key", SECRET.encode())]
 
 
 def test_secret_goes_into_one_header_only() -> None:
     request = build(deployment(), "/v1/messages", "q=1", [], b"{}")
     assert SECRET not in request.url
-    assert [name for name, value in request.headers if SECRET in value] == ["x-api-key"]
+    assert [name for name, value in request.headers if SECRET.encode() in value] == [b"x-api-key"]
 
 
 @quick
 @given(st.lists(st.tuples(st.sampled_from([b"anthropic-beta", b"x-stainless-os", b"user-agent", b"accept"]), values), max_size=5))
 def test_callers_headers_keep_order_number_and_bytes(sent: list[tuple[bytes, bytes]]) -> None:
-    assert [name.encode() for name, _ in forwarded(sent)] == [name for name, _ in sent]
-    for (_, value), (_, text) in zip(sent, forwarded(sent), strict=True):
-        assert value in {text.encode(), text.encode("latin-1", "replace")}
+    assert forwarded(sent) == sent
 
 
 @quick
@@ -60,25 +58,23 @@ def test_unknown_header_of_a_caller_stays_here(name: bytes, value: bytes) -> Non
 
 @pytest.mark.parametrize("connection", [b"anthropic-beta", b"close, anthropic-beta", b"Anthropic-Beta,te"])
 def test_header_named_in_connection_stays_here(connection: bytes) -> None:
-    assert forwarded([(b"anthropic-beta", b"x"), (b"connection", connection), (b"accept", b"*/*")]) == [("accept", "*/*")]
+    assert forwarded([(b"anthropic-beta", b"x"), (b"connection", connection), (b"accept", b"*/*")]) == [(b"accept", b"*/*")]
 
 
 @pytest.mark.parametrize("connection", [b"keep-alive", b"Close", b""])
 def test_ordinary_connection_takes_nothing_away(connection: bytes) -> None:
-    assert forwarded([(b"connection", connection), (b"anthropic-beta", b"x")]) == [("anthropic-beta", "x")]
+    assert forwarded([(b"connection", connection), (b"anthropic-beta", b"x")]) == [(b"anthropic-beta", b"x")]
 
 
-@pytest.mark.parametrize(
-    "name", [*sorted(DROPPED_FROM_ANSWERS), "anthropic-ratelimit-tokens-limit", "x-litellm-key", "Set-Cookie", "X-Api-Key"]
-)
-def test_header_of_an_answer_stays_there(name: str) -> None:
-    assert returned({name: "x"}) == []
+@pytest.mark.parametrize("name", [*sorted(DROPPED_FROM_ANSWERS), b"anthropic-ratelimit-tokens-limit", b"x-litellm-key"])
+def test_header_of_an_answer_stays_there(name: bytes) -> None:
+    assert returned([(name, b"x")]) == []
 
 
 @quick
 @given(values)
 def test_header_of_an_answer_comes_down_byte_for_byte(value: bytes) -> None:
-    assert returned({"X-Thing": value.decode("utf-8", "surrogateescape")}) == [(b"x-thing", value)]
+    assert returned([(b"x-thing", value)]) == [(b"x-thing", value)]
 
 
 def test_every_provider_stands_under_its_own_name() -> None:
