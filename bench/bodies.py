@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-PREFIX = "claude-"
-JSON_MODEL = "bench-json"
-STREAM_MODEL = "bench-stream"
-IDLE_MODEL = "bench-idle"
+PREFIX = "our-"
+# Real names, so that every call is priced.
+JSON_MODEL, STREAM_MODEL, IDLE_MODEL = "claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"
 MODELS = (JSON_MODEL, STREAM_MODEL, IDLE_MODEL)
 SIZES = {"1k": 1024, "100k": 100 * 1024, "1m": 1024 * 1024}
 _LINE = 'def reconcile(ledger: "Ledger") -> int:\n\treturn sum(entry.amount for entry in ledger)  # naïve \\ but "exact"\n'

@@ -19,7 +19,7 @@ STREAM_CHUNKS = 2000
 _FRONT = 8192
 STAMP = re.compile(rb"@(\d+)")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_MODEL = re.compile(rb"bench-(?:json|stream|idle)")
+_MODEL = re.compile("|".join(bodies.MODELS).encode())
 _SSE_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nrequest-id: req_bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 )

@@ -4,7 +4,6 @@ The data plane starts with lifespan, or with the first call under a server that 
 """
 
 import asyncio
-import gc
 import os
 import warnings
 from ipaddress import ip_network
@@ -20,6 +19,7 @@ django_application = get_asgi_application()
 
 from billing.drain import Drainer  # noqa: E402 - models can be imported only once Django is set up
 from billing.journal import Journal  # noqa: E402
+from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
 from proxy.asgi import Receive, Scope, Send  # noqa: E402
 from proxy.endpoints import is_ours  # noqa: E402
@@ -28,8 +28,6 @@ from proxy.limits import Limits  # noqa: E402
 from proxy.plane import Plane  # noqa: E402
 from proxy.refresh import Refresher  # noqa: E402
 from proxy.upstream import Upstream  # noqa: E402
-
-GC_THRESHOLDS = (5_000, 20, 20)
 
 
 class Gateway:
@@ -69,10 +67,8 @@ class Gateway:
             self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY)
             await self._refresher.start()
             self._drainer.start()
-            # What is loaded now stays: the collector need not look at it again on every call.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
+            keep_freed_memory()
+            leave_alone_what_is_loaded()
             self._data_plane = DataPlane(plane)
             return self._data_plane
 

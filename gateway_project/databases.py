@@ -11,7 +11,8 @@ from gateway_project.env import WrongSetting
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 10,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; "
+    "PRAGMA wal_autocheckpoint=8000;",
 }
 FORMS = "postgresql://user:password@host/name or sqlite:///file.db"
 PRISMA_ONLY = frozenset(
