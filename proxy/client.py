@@ -124,8 +124,12 @@ class Client:
             self._connection.abort()
 
     async def start(self, status: int, headers: Fields) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        self.has_started = True
+        is_sent, self.has_started = False, True  # already in the wait: whoever looks meanwhile must not start again
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            is_sent = True
+        finally:
+            self.has_started = is_sent  # servers wait before they write
 
     async def write(self, chunk: bytes, *, more: bool = True) -> None:
         """Returns when the server has taken the bytes: a slow reader slows its provider."""

@@ -95,7 +95,10 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
     attempt.was_sent = True
     begun = time.perf_counter()
     exchange.deadline_error = NO_ANSWER
-    exchange.deadline = time.monotonic() + deployment.first_byte_timeout_s
+    now = time.monotonic()
+    exchange.deadline = now + deployment.first_byte_timeout_s
+    if exchange.ask is not None and exchange.ask.is_stream:
+        exchange.ping_at = now + exchange.plane.limits.first_words_after_s - exchange.elapsed_ms() / 1000
     try:
         response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
     except asyncio.CancelledError:
@@ -111,6 +114,7 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
         _note_failure(exchange, attempt, error)
         raise
     finally:
+        exchange.ping_at = 0.0
         if not exchange.client.has_left:
             exchange.deadline = 0.0
         exchange.waited_s += time.perf_counter() - begun

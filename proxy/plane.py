@@ -12,11 +12,10 @@ from keys.snapshot import Network
 from proxy.limits import Limits
 from proxy.snapshot import Snapshot
 from proxy.upstream import Upstream
+from proxy.waiting import keep_awake
 
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
-
-PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 @dataclass(slots=True)
@@ -62,12 +61,6 @@ class Plane:
                 exchange.stop(exchange.deadline_error)
             elif exchange.ping_at and now >= exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
                 exchange.ping_at = now + self.limits.ping_after_s
-                task = asyncio.create_task(_ping(exchange))
+                task = asyncio.create_task(keep_awake(exchange))
                 self._pings.add(task)
                 task.add_done_callback(self._pings.discard)
-
-
-async def _ping(exchange: "Exchange") -> None:
-    """Looks again: between the sweep and this turn the relay may have written half an event or the end."""
-    if exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
-        await exchange.client.write(PING)

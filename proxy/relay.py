@@ -8,10 +8,9 @@ from proxy.exchange import Exchange
 from proxy.meter import plain
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
+from proxy.waiting import STREAM_HEADERS
 from routing.dialects import messages
 from routing.providers.base import returned
-
-STREAM_HEADERS: Fields = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
 async def relay(exchange: Exchange, response: Response) -> None:
@@ -34,7 +33,8 @@ async def relay(exchange: Exchange, response: Response) -> None:
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     meter, client = exchange.attempts[-1].meter, exchange.client
     meter.expect(field(response.headers, b"content-encoding"))
-    await client.start(response.status, headers + STREAM_HEADERS)
+    if not client.has_started:
+        await client.start(response.status, headers + STREAM_HEADERS)
     try:
         while chunk := await _read(exchange, response):
             meter.feed(chunk)
@@ -77,7 +77,17 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
     else:
         _note_refusal(exchange, response.status, plain(body, coding) or b"")
         headers += [(b"x-tallygate-error-source", b"provider"), (b"x-tallygate-error-code", b"provider_error")]
+    if exchange.client.has_started:
+        await interrupt(exchange, _too_late(exchange, response.status))
+        return
     await exchange.client.answer(response.status, headers, body)
+
+
+def _too_late(exchange: Exchange, status: int) -> ProviderError:
+    """What came after we had begun a stream for a caller that waited long: it can only be told inside that stream."""
+    kind = exchange.error_code if status >= 400 and not exchange.error_code.startswith("http_") else ""
+    text = exchange.error_message or "The provider answered late, and not with a stream. Provider's side. Try again."
+    return ProviderError(status if status >= 400 else 502, "provider_error", text, error_type=kind)
 
 
 def _note_refusal(exchange: Exchange, status: int, body: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.limits import Limits
 from tests.fakes.messages import event
-from tests.fakes.script import Answer, Gate
+from tests.fakes.script import Answer, Gate, refusal
 from tests.proxy.house import House
 from tests.proxy.rig import Rig
 from tests.proxy.talk import (
@@ -200,6 +200,47 @@ def test_nothing_is_said_before_the_provider_answers(rig: Rig) -> None:
             read_until(clock, b'{"type": "ping"}')
         gate.open()
         assert b'{"type": "ping"}' not in read_until(client, b"message_start").split(b"\r\n\r\n", 1)[1]
+
+
+IMPATIENT = Limits(sweep_s=0.005, ping_after_s=0.02, first_words_after_s=0.05)
+COMMENT = b": waiting for the provider\n\n"
+
+
+@pytest.mark.parametrize("limits", [IMPATIENT])
+def test_long_wait_for_the_first_byte_is_bridged_and_the_stream_follows(rig: Rig) -> None:
+    gate = Gate()
+    rig.fake.script(Answer(fault="stall", fault_after=-1, gate=gate))
+    with call(rig, stream=True) as client:
+        seen = read_until(client, COMMENT) + read_until(client, COMMENT)
+        gate.open()
+        seen += read_until(client, b"message_stop")
+    assert seen.count(b"HTTP/1.1") == 1 and b"text/event-stream" in seen
+    assert seen.index(b"message_start") > seen.index(COMMENT)
+    assert rig.gateway.closings()[0].summary.outcome == "ok"
+
+
+@pytest.mark.parametrize("limits", [IMPATIENT])
+def test_refusal_after_a_bridged_wait_is_an_event(rig: Rig) -> None:
+    gate = Gate()
+    player = Player([refusal(529).body or b""], status=529, content_type="application/json", hold=gate, hold_after=-1)
+    with playing(rig, player) as model, call(rig, model=model, stream=True) as client:
+        read_until(client, COMMENT)
+        gate.open()
+        told = read_until(client, b"Overloaded")
+    assert b"event: error" in told and b"overloaded_error" in told
+    summary = rig.gateway.closings()[0].summary
+    assert (summary.outcome, summary.error_source, summary.cost_nano) == ("truncated", "provider", 0)
+
+
+@pytest.mark.parametrize("limits", [IMPATIENT])
+def test_answer_in_one_piece_is_waited_for_in_silence(rig: Rig) -> None:
+    gate = Gate()
+    rig.fake.script(Answer(fault="stall", fault_after=-1, gate=gate))
+    with call(rig, stream=False) as client:
+        with call(rig, stream=True) as clock:
+            read_until(clock, b"message_stop")
+        gate.open()
+        assert b"200 OK" in read_until(client, b"usage")
 
 
 def test_error_after_the_last_event_spoils_nothing(rig: Rig) -> None:
