@@ -126,6 +126,25 @@ class GatewayProtocol(HttpToolsProtocol):
         """Drops the connection and what is still to be written; for a caller that stopped reading."""
         self.transport.abort()
 
+    def answer(self, status: int, headers: Fields, body: bytes) -> bool:
+        """A whole answer in one write: half the cost of uvicorn's two, which look at every field twice."""
+        call = self._call_under_way()
+        if call is None or call.response_started or call.disconnected or not call.keep_alive or self.flow.write_paused:
+            return False
+        fields = self.server_state.default_headers + headers
+        head = b"".join([STATUS_LINE[status], *[b"%b: %b\r\n" % field for field in fields], b"\r\n"])
+        # A line end inside a field would begin another one.
+        if head.count(b"\n") != len(fields) + 2 or head.count(b"\r") != len(fields) + 2 or b"\0" in head:
+            return False
+        if call.scope["method"] == "HEAD" or any(name == b"connection" for name, _ in headers):
+            return False
+        call.response_started = call.response_complete = True
+        call.waiting_for_100_continue = False
+        self.transport.write(head + body)
+        call.message_event.set()
+        call.on_response()
+        return True
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.refusal or NOT_HTTP)
 

@@ -19,11 +19,16 @@ WATCH = "tallygate.connection"
 
 
 class Connection(Protocol):
-    """What tells at once that a caller has gone, at the price of an attribute instead of a task."""
+    """What tells at once that a caller has gone, at the price of an attribute instead of a task.
+
+    `answer` writes a whole answer at once; False when it cannot be written so, and nothing was.
+    """
 
     on_left: Callable[[], None] | None
 
     def abort(self) -> None: ...
+
+    def answer(self, status: int, headers: Fields, body: bytes) -> bool: ...
 
 
 class ClientLeft(Exception):
@@ -138,7 +143,12 @@ class Client:
 
     async def answer(self, status: int, headers: Fields, body: bytes) -> None:
         """A whole answer at once."""
-        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        if self._connection is not None and self._connection.answer(status, headers, body):
+            self.has_started = True
+            self.sent_bytes += len(body)
+            return
+        await self.start(status, headers)
         await self.write(body, more=False)
 
 
