@@ -102,6 +102,93 @@ class RequestRecord(models.Model):
         return self.id
 
 
+class RollUp(models.Model):
+    """Calls of a quarter of an hour with everything in common that people ask about. Written with the records; charts read nothing else.
+
+    `waits` counts calls by duration, `first_waits` by time to the first byte: one number per bound of `audit.rollups.BOUNDS_MS`, one above.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    organisation_id = models.CharField(max_length=64, blank=True)
+    team_id = models.CharField(max_length=64, blank=True)
+    cost_centre = models.CharField(max_length=100, blank=True)
+    user_id = models.CharField(max_length=64, blank=True)
+    key_id = models.CharField(max_length=64, blank=True)
+    route = models.CharField(max_length=200, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    client = models.CharField(max_length=100, blank=True)
+    status_class = models.CharField(max_length=12)
+    calls = models.BigIntegerField(default=0)
+    unpriced_calls = models.BigIntegerField(default=0)
+    estimated_calls = models.BigIntegerField(default=0)
+    cost_nano = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    thinking_tokens = models.BigIntegerField(default=0)
+    duration_ms = models.BigIntegerField(default=0)
+    waits = models.JSONField(default=list)
+    first_waits = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "starts_at", "organisation_id", "team_id", "cost_centre", "user_id", "key_id", "route", "provider", "client",
+                    "status_class",
+                ],
+                name="one_rollup_per_quarter_and_kind",
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M} {self.key_id} {self.route}"
+
+
+class TagRollUp(models.Model):
+    """Calls of a quarter of an hour by declared tag. Apart from RollUp, for a call with two tags counts under both."""
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    tag = models.CharField(max_length=100)
+    team_id = models.CharField(max_length=64, blank=True)
+    route = models.CharField(max_length=200, blank=True)
+    calls = models.BigIntegerField(default=0)
+    cost_nano = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [models.UniqueConstraint(fields=["starts_at", "tag", "team_id", "route"], name="one_rollup_per_quarter_and_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d %H:%M} {self.tag}"
+
+
+class Outbox(models.Model):
+    """Something that people are to be told, once: `once_key` is unique, so that of many processes that notice it one writes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    once_key = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=40)
+    created_at = models.DateTimeField(db_index=True)
+    payload = models.JSONField(default=dict)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "outbox"
+
+    def __str__(self) -> str:
+        return self.once_key
+
+
 class RequestBody(models.Model):
     """What was asked and answered, where a team keeps bodies. In its own store (`bodies`), so that long texts never slow money."""
 

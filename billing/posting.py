@@ -20,9 +20,9 @@ ROWS_PER_INSERT = 100
 RECORD_COLUMNS: tuple[str, ...] = RequestSummary.__struct_fields__
 LEDGER_COLUMNS = (
     "attempt_id", "kind", "request_id", "at", "amount_nano", "is_unpriced", "is_estimated", "organisation_id", "team_id", "user_id",
-    "key_id", "cost_centre", "route", "provider", "model", "price_version",
+    "key_id", "cost_centre", "route", "provider", "model", "price_version", "tags", "end_user", "note",
 )  # fmt: skip
-WINDOW_COLUMNS = ("budget", "starts_at", "posted_nano")
+WINDOW_COLUMNS = ("budget", "starts_at", "posted_nano", "allotted_nano")
 
 _encode = msgspec.json.Encoder().encode
 _record_values = attrgetter(*RECORD_COLUMNS)
@@ -126,6 +126,7 @@ def _ledger_rows(entries: Sequence[Entry], kind: str, moment: Callable[[float], 
         (
             one.attempt_id, kind, call.id, moment(one.at), one.amount_nano, one.is_unpriced, one.is_estimated, call.organisation_id,
             call.team_id, call.user_id, call.key_id, call.cost_centre, call.route, one.provider, one.model, one.price_version,
+            _encode(call.tags).decode() if call.tags else "[]", call.end_user, "",
         )
         for entry in entries
         for call in (entry.summary,)
@@ -169,6 +170,6 @@ def _add_to_windows(totals: dict[WindowKey, int]) -> None:
     existing = set(Budget.objects.filter(pk__in={budget_id for budget_id, _ in totals}).values_list("pk", flat=True))
     table = connection.ops.quote_name(Window._meta.db_table)
     adding = f"ON CONFLICT (budget_id, starts_at) DO UPDATE SET posted_nano = {table}.posted_nano + excluded.posted_nano"
-    rows = [(budget_id, moment(start), amount) for (budget_id, start), amount in sorted(totals.items()) if budget_id in existing]
+    rows = [(budget_id, moment(start), amount, 0) for (budget_id, start), amount in sorted(totals.items()) if budget_id in existing]
     with connection.cursor() as cursor:
         cursor.executemany(_insert(Window, WINDOW_COLUMNS, 1) + adding, rows)

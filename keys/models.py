@@ -32,6 +32,18 @@ def check_names(value: object) -> None:
         raise ValidationError(_('A list of names is needed, such as ["claude-sonnet"].'))
 
 
+def check_model_limits(value: object) -> None:
+    """Accepts {model: {"rpm" | "tpm" | "parallel": whole number}}."""
+    if not isinstance(value, dict) or not all(isinstance(name, str) and name and _are_limits(limits) for name, limits in value.items()):
+        raise ValidationError(_('Limits by model are needed, such as {"claude-opus*": {"rpm": 10, "tpm": 100000, "parallel": 2}}.'))
+
+
+def _are_limits(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        kind in {"rpm", "tpm", "parallel"} and type(limit) is int and 0 <= limit < 2**62 for kind, limit in value.items()
+    )
+
+
 class User(AbstractUser):
     """A person. `role` is what they may do everywhere; a Membership adds what they may do in a team."""
 
@@ -44,6 +56,9 @@ class User(AbstractUser):
     id = models.CharField(primary_key=True, max_length=64, default=new_id)
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
     is_blocked = models.BooleanField(default=False)
+    rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
+    tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
+    parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
@@ -72,6 +87,15 @@ class Team(models.Model):
     allowed_models = models.JSONField(default=list, blank=True, validators=[check_names], help_text=_("Model names; empty means all."))
     cost_centre = models.CharField(max_length=100, blank=True)
     tags = models.JSONField(default=list, blank=True, validators=[check_names])
+    rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
+    tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
+    parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
+    model_limits = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[check_model_limits],
+        help_text=_('Limits for single models: {"claude-opus*": {"rpm": 10, "tpm": 100000, "parallel": 2}}.'),
+    )
     metadata = models.JSONField(default=dict, blank=True)
     is_blocked = models.BooleanField(default=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
@@ -134,9 +158,15 @@ class VirtualKey(models.Model):
     allowed_ips = models.JSONField(
         default=list, blank=True, validators=[check_networks], help_text=_("Addresses or CIDR ranges; empty means any.")
     )
-    rpm_limit = models.PositiveIntegerField(null=True, blank=True)
-    tpm_limit = models.PositiveBigIntegerField(null=True, blank=True)
-    parallel_limit = models.PositiveIntegerField(null=True, blank=True)
+    rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
+    tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
+    parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
+    model_limits = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[check_model_limits],
+        help_text=_('Limits for single models: {"claude-opus*": {"rpm": 10, "tpm": 100000, "parallel": 2}}.'),
+    )
     cost_centre = models.CharField(max_length=100, blank=True)
     tags = models.JSONField(default=list, blank=True, validators=[check_names])
     metadata = models.JSONField(default=dict, blank=True)

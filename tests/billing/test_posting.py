@@ -81,8 +81,16 @@ def test_every_column_of_a_ledger_entry_is_what_call_and_posting_say() -> None:
     one = Posting("req_1.7", AT, -42, True, True, "bedrock", "demo-haiku", "own:3")
     post([Entry(RequestSummary(**FILLED), [one])], "reap")
     found = LedgerEntry.objects.values().get()
-    told = {name: FILLED[name] for name in ("organisation_id", "team_id", "user_id", "key_id", "cost_centre", "route")}
-    of_posting = {"attempt_id": "req_1.7", "amount_nano": -42, "is_unpriced": True, "is_estimated": True, "provider": "bedrock"}
+    told = {name: FILLED[name] for name in ("organisation_id", "team_id", "user_id", "key_id", "cost_centre", "route", "tags", "end_user")}
+    of_posting = {
+        "note": "",
+        "budget_id": None,
+        "attempt_id": "req_1.7",
+        "amount_nano": -42,
+        "is_unpriced": True,
+        "is_estimated": True,
+        "provider": "bedrock",
+    }
     of_posting |= {"model": "demo-haiku", "price_version": "own:3", "at": datetime.fromtimestamp(AT, UTC)}
     assert found == told | of_posting | {"id": found["id"], "kind": "reap", "request_id": "req_1"}
 
