@@ -82,7 +82,7 @@ def test_every_column_of_a_ledger_entry_is_what_call_and_posting_say() -> None:
     post([Entry(RequestSummary(**FILLED), [one])], "reap")
     found = LedgerEntry.objects.values().get()
     told = {name: FILLED[name] for name in ("organisation_id", "team_id", "user_id", "key_id", "cost_centre", "route", "tags", "end_user")}
-    of_posting = {
+    of_posting: dict[str, object] = {
         "note": "",
         "budget_id": None,
         "attempt_id": "req_1.7",
