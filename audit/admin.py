@@ -1,9 +1,10 @@
-"""Admin pages of what happened: the audit trail and the served calls. Read-only."""
+"""Admin pages of what happened: the audit trail, the served calls, and what people are told of it. Read-only."""
 
 import json
 from typing import Any
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -12,9 +13,11 @@ from unfold.decorators import display
 
 from audit.admin_base import ReadOnlyAdmin
 from audit.events import EVENTS
-from audit.models import AuditEvent, RequestRecord
+from audit.models import AuditEvent, Outbox, RequestRecord
+from audit.outbox import state
 
 OUTCOME_COLOURS = {"ok": "success", "error": "danger", "refused": "warning", "cancelled": "info"}
+STATE_COLOURS = {"sent": "success", "waiting": "info", "trying": "warning", "given up": "danger"}
 
 
 def shown_json(value: Any) -> SafeString:
@@ -99,3 +102,24 @@ class RequestRecordAdmin(ReadOnlyAdmin):
     def tokens(self, record: RequestRecord) -> str:
         read = record.input_tokens + record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
         return f"{read} / {record.output_tokens}"
+
+
+@admin.register(Outbox)
+class OutboxAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "kind", "text", "state_shown", "sent_at", "last_error"]
+    list_filter = [("created_at", RangeDateTimeFilter), "kind"]
+    search_fields = ["once_key"]
+    fields = ["created_at", "kind", "text", "state_shown", "sent_at", "last_error", "once_key", "content"]
+    readonly_fields = ["text", "state_shown", "content"]
+
+    @display(description=_("says"))
+    def text(self, note: Outbox) -> str:
+        return str(note.payload.get("text", note.once_key))
+
+    @display(description=_("delivery"), label=STATE_COLOURS)
+    def state_shown(self, note: Outbox) -> str:
+        return state(note, timezone.now())
+
+    @display(description=_("content"))
+    def content(self, note: Outbox) -> SafeString:
+        return shown_json(note.payload)

@@ -1,15 +1,17 @@
 """Questions about many request records."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
 
-if TYPE_CHECKING:
-    from audit.models import RequestRecord
+from audit.rollups import TOKEN_COUNTS
 
-_TOKEN_COUNTS = Q(endpoint__endswith="count_tokens") | Q(endpoint__endswith="count-tokens") | Q(endpoint__endswith="countTokens")
+if TYPE_CHECKING:
+    from audit.models import RequestRecord  # noqa: F401 - the text in the bases below
+
+_TOKEN_COUNTS = Q(*(("endpoint__endswith", ending) for ending in TOKEN_COUNTS), _connector=Q.OR)
 
 
 class RequestQuerySet(models.QuerySet["RequestRecord"]):
@@ -23,15 +25,3 @@ class RequestQuerySet(models.QuerySet["RequestRecord"]):
     def before(self, received_at: datetime, record_id: str) -> "RequestQuerySet":
         """What comes after that record in a list sorted newest first."""
         return self.filter(received_at__lte=received_at).exclude(received_at=received_at, id__gte=record_id)
-
-    def usage_by(self, *fields: str) -> "models.QuerySet[RequestRecord, dict[str, Any]]":
-        """Calls and tokens by kind, one row for each value of `fields`."""
-        groups: models.QuerySet[RequestRecord, dict[str, Any]] = self.order_by().values(*fields)
-        return groups.annotate(
-            calls=models.Count("pk"),
-            unpriced=models.Count("pk", filter=Q(is_unpriced=True)),
-            fresh=models.Sum("input_tokens"),
-            cache_read=models.Sum("cache_read_tokens"),
-            cache_write=models.Sum(models.F("cache_write_5m_tokens") + models.F("cache_write_1h_tokens")),
-            output=models.Sum("output_tokens"),
-        )

@@ -1,21 +1,22 @@
-"""The sums our pages show, grouped by the database. Money is the ledger's; calls and tokens are the request records'."""
+"""The sums our pages show, out of the roll-ups: money is the ledger's, calls and tokens are the request records'."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from typing import Any
 
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from audit.models import RequestRecord
+from audit.models import RequestRecord, RollUp
 from audit.querysets import RequestQuerySet
-from billing.models import LedgerEntry
 from console.period import Period
+from routing.models import RouteTarget
 
 SERIES = 6
 ROWS = 30
+# What the roll-ups sum up, in the order of Usage's fields.
+COLUMNS = ("cost_nano", "calls", "unpriced_calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 
 
 @dataclass(slots=True)
@@ -49,11 +50,11 @@ class Usage:
 
 @dataclass(slots=True)
 class ModelRow:
-    """One model (the public name people call), what answered for it, and its colour: 1 to 6, 0 beyond."""
+    """One model (the public name people call), the models that answer for it, and its colour: 1 to 6, 0 beyond."""
 
     name: str
     usage: Usage = field(default_factory=Usage)
-    served: set[str] = field(default_factory=set)
+    served: list[str] = field(default_factory=list)
     colour: int = 0
 
 
@@ -107,15 +108,6 @@ def newest(found: RequestQuerySet) -> RequestQuerySet:
     return found.order_by("-received_at", "-id").defer("price_lines", "tools", "tags", "error_message")
 
 
-def _ledger(start: datetime, end: datetime) -> QuerySet[LedgerEntry]:
-    return LedgerEntry.objects.filter(at__gte=start, at__lt=end).order_by()
-
-
-def _usage(row: dict[str, Any]) -> Usage:
-    kinds = ("calls", "unpriced", "fresh", "cache_read", "cache_write", "output")
-    return Usage(**{kind: int(row[kind] or 0) for kind in kinds})
-
-
 def usage_of(record: RequestRecord) -> Usage:
     return Usage(
         cost_nano=record.cost_nano or 0,
@@ -128,34 +120,44 @@ def usage_of(record: RequestRecord) -> Usage:
     )
 
 
-def _costs(period: Period, zone: tzinfo) -> list[dict[str, Any]]:
-    entries = _ledger(period.start, period.end).annotate(day=TruncDate("at", tzinfo=zone))
-    return [dict(row) for row in entries.values("day", "route", "model").annotate(nano=Sum("amount_nano"))]
+def _rolled(start: datetime, end: datetime) -> QuerySet[RollUp]:
+    """A span is cut on quarters of an hour, as midnight is in every time zone; the quarter that `end` lies in counts."""
+    return RollUp.objects.filter(starts_at__gte=start, starts_at__lt=end).order_by()
 
 
-def _ranked(costs: list[dict[str, Any]], usage: Iterable[dict[str, Any]]) -> list[ModelRow]:
+def _usage_by_day(period: Period, zone: tzinfo) -> list[tuple[date, str, Usage]]:
+    """By day and route, in one query."""
+    by_day = _rolled(period.start, period.end).annotate(day=TruncDate("starts_at", tzinfo=zone)).values_list("day", "route")
+    found = by_day.annotate(*(Sum(column) for column in COLUMNS))
+    return [(day, name, Usage(*map(int, sums))) for day, name, *sums in found]
+
+
+def _ranked(found: Iterable[tuple[date, str, Usage]]) -> list[ModelRow]:
     rows: dict[str, ModelRow] = {}
-    for used in usage:
-        rows[used["route"]] = ModelRow(used["route"], _usage(used))
-    for cost in costs:
-        row = rows.setdefault(cost["route"], ModelRow(cost["route"]))
-        row.usage.cost_nano += int(cost["nano"])
-        row.served.add(cost["model"])
+    for _, name, usage in found:
+        rows.setdefault(name, ModelRow(name)).usage.add(usage)
     ranked = sorted(rows.values(), key=lambda row: (-row.usage.cost_nano, -row.usage.calls, row.name))
     for place, row in enumerate(ranked[:SERIES], start=1):
         row.colour = place if row.usage.cost_nano else 0
     return ranked
 
 
-def _days(period: Period, costs: list[dict[str, Any]], usage: dict[date, Usage], series: list[str]) -> list[Day]:
-    by_day: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for cost in costs:
-        by_day[cost["day"]][cost["route"]] += int(cost["nano"])
+def _name_served(rows: list[ModelRow]) -> None:
+    by_name = {row.name: row for row in rows}
+    targets = RouteTarget.objects.filter(route__name__in=by_name).order_by("order", "-weight")
+    for name, model in targets.values_list("route__name", "deployment__model"):
+        if model not in by_name[name].served:
+            by_name[name].served.append(model)
+
+
+def _days(period: Period, found: Iterable[tuple[date, str, Usage]], series: list[str]) -> list[Day]:
+    by_day: dict[date, dict[str, Usage]] = defaultdict(dict)
+    for day, name, usage in found:
+        by_day[day][name] = usage
     days = []
     for day in period.days:
-        total = usage.get(day, Usage())
-        total.cost_nano = sum(by_day[day].values())
-        shown = [by_day[day].get(name, 0) for name in series]
+        total = _sum(by_day[day].values())
+        shown = [by_day[day].get(name, Usage()).cost_nano for name in series]
         days.append(Day(day, shown, total.cost_nano - sum(shown), total))
     return days
 
@@ -168,20 +170,19 @@ def _sum(usages: Iterable[Usage]) -> Usage:
 
 
 def spend(period: Period, zone: tzinfo) -> Spend:
-    """Everything the Spend page says about a period, in five queries."""
-    calls = records().received_between(period.start, period.end).without_token_counts()
-    costs = _costs(period, zone)
-    rows = _ranked(costs, calls.usage_by("route"))
-    by_day = calls.annotate(day=TruncDate("received_at", tzinfo=zone)).usage_by("day")
-    series = [row.name for row in rows if row.colour]
-    rest = rows[ROWS:]
+    """Everything the Spend page says about a period, in three queries."""
+    found = _usage_by_day(period, zone)
+    rows = _ranked(found)
+    shown, rest = rows[:ROWS], rows[ROWS:]
+    _name_served(shown)
+    earlier = _rolled(*period.earlier).aggregate(nano=Sum("cost_nano", default=0), calls=Sum("calls", default=0))
     return Spend(
         period=period,
         total=_sum(row.usage for row in rows),
-        models=rows[:ROWS],
+        models=shown,
         rest=ModelRow("", _sum(row.usage for row in rest)) if rest else None,
         rest_count=len(rest),
-        days=_days(period, costs, {row["day"]: _usage(row) for row in by_day}, series),
-        earlier_nano=int(_ledger(*period.earlier).aggregate(nano=Sum("amount_nano"))["nano"] or 0),
-        earlier_calls=records().received_between(*period.earlier).without_token_counts().count(),
+        days=_days(period, found, [row.name for row in rows if row.colour]),
+        earlier_nano=int(earlier["nano"]),
+        earlier_calls=int(earlier["calls"]),
     )

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from audit.batch_sql import ROWS_PER_INSERT
 from audit.models import RequestRecord
 from audit.requests import AttemptNote, LineNote, RequestSummary
 from billing.journal import Entry, Posting
 from billing.models import Budget, LedgerEntry, Window
-from billing.posting import ROWS_PER_INSERT, post, settled, tidied
+from billing.posting import post, settled, tidied
 from tests.billing.lines import AT, closing
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Served calls for the tests of the pages: a record with the ledger entry that goes with it, and people to look at them."""
+"""Served calls for the tests of the pages: a record with its ledger entry, counted in the roll-ups, and people to look at them."""
 
 from datetime import datetime, timedelta
 from itertools import count
@@ -8,7 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import RequestRecord
+from audit.rollup_rows import add_rows
+from audit.rollups import RollUps, quarter_of
 from billing.models import LedgerEntry
+from billing.rollup_posting import add_entries
 from tests.factories import make_admin, make_user
 
 MINUTE = timedelta(minutes=1)
@@ -28,17 +31,21 @@ def as_member() -> Client:
 
 
 def served(*, at: datetime | None = None, nano: int = 56_023_500, **values: Any) -> RequestRecord:
-    """One call that went well, unless `values` say otherwise, and its base entry in the ledger."""
+    """One call that went well, unless `values` say otherwise, its base entry in the ledger, and both in the roll-ups."""
     number = next(NUMBERS)
     chosen = {"id": f"req_{number:06d}", "route": "claude-sonnet", "served_model": "claude-sonnet-4-5", "provider": "anthropic"} | {
         "outcome": "ok", "status": 200, "endpoint": "/v1/messages", "duration_ms": 2310.0, "first_byte_ms": 618.0, "is_stream": True,
         "input_tokens": 1204, "cache_read_tokens": 44_180, "cache_write_5m_tokens": 2826, "output_tokens": 1904,
     }  # fmt: skip
     record = RequestRecord.objects.create(received_at=at or timezone.now() - MINUTE, **(chosen | {"cost_nano": nano} | values))
-    LedgerEntry.objects.create(
+    entry = LedgerEntry.objects.create(
         attempt_id=f"{record.id}-1", kind=LedgerEntry.Kind.BASE, request_id=record.id, at=record.received_at, amount_nano=nano,
         is_unpriced=record.is_unpriced, route=record.route, provider=record.provider, model=record.served_model,
     )  # fmt: skip
+    rollups = RollUps()
+    rollups.add_call(record, quarter_of(record.received_at.timestamp()))
+    add_entries(rollups, [entry])
+    add_rows(rollups)
     return record
 
 

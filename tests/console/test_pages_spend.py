@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from billing.models import LedgerEntry
+from billing.rollup_posting import post_adjustments
 from console.figures import ROWS, spend
 from console.period import period
+from routing.models import RouteTarget
 from tests.console.rows import MINUTE, as_admin, served
+from tests.factories import make_deployment, make_route
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -44,9 +49,10 @@ def test_series_and_other_add_up_to_each_day() -> None:
 
 def test_adjustment_counts_when_it_was_posted() -> None:
     record = served(at=NOW - timedelta(days=1), nano=5_000_000_000)
-    LedgerEntry.objects.create(
+    late = LedgerEntry.objects.create(
         attempt_id="late", kind="adjust", request_id=record.id, at=NOW - timedelta(hours=1), amount_nano=-1_000_000_000, route=record.route
     )
+    post_adjustments([late])
     figures = spend(period("month", NOW, TOKYO), TOKYO)
     assert [day.total_nano for day in figures.days][-2:] == [5_000_000_000, -1_000_000_000]
 
@@ -69,7 +75,48 @@ def test_token_kinds_are_summed_by_model() -> None:
     served(at=NOW - MINUTE)
     row = spend(period("today", NOW, TOKYO), TOKYO).models[0]
     assert (row.usage.calls, row.usage.fresh, row.usage.cache_write) == (2, 2408, 5826)
-    assert (row.usage.cache_read, row.usage.output, row.served) == (88_360, 3808, {"claude-sonnet-4-5"})
+    assert (row.usage.cache_read, row.usage.output) == (88_360, 3808)
+
+
+def test_model_names_what_answers_for_it_first_the_one_that_is_asked_first() -> None:
+    first, second = make_deployment("a", model="claude-sonnet-4-5"), make_deployment("b", model="claude-sonnet-4")
+    make_route("claude-sonnet", first, second)
+    RouteTarget.objects.filter(deployment=first).update(order=2)
+    served(at=NOW - MINUTE)
+    served(at=NOW - MINUTE, route="anthropic/claude-opus")
+    assert [row.served for row in spend(period("today", NOW, TOKYO), TOKYO).models] == [[], ["claude-sonnet-4", "claude-sonnet-4-5"]]
+
+
+def test_refused_call_counts_and_a_token_count_does_not() -> None:
+    served(at=NOW - MINUTE, nano=0, status=403, outcome="refused")
+    served(at=NOW - MINUTE, nano=0, endpoint="/v1/messages/count_tokens")
+    assert spend(period("today", NOW, TOKYO), TOKYO).total.calls == 1
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/St_Johns", "Australia/Eucla"])
+def test_midnight_of_a_zone_at_odds_with_the_hour_cuts_days(zone: str) -> None:
+    midnight = datetime(2026, 11, 21, tzinfo=ZoneInfo(zone))
+    served(at=midnight, nano=1)
+    served(at=midnight - timedelta(microseconds=1), nano=20)
+    figures = spend(period("7d", midnight + MINUTE, ZoneInfo(zone)), ZoneInfo(zone))
+    assert [day.total_nano for day in figures.days][-2:] == [20, 1]
+
+
+def test_earlier_span_is_compared() -> None:
+    served(at=NOW - MINUTE - timedelta(days=7), nano=5)
+    served(at=NOW - MINUTE, nano=7)
+    figures = spend(period("7d", NOW, TOKYO), TOKYO)
+    assert (figures.total.cost_nano, figures.earlier_nano, figures.earlier_calls) == (7, 5, 1)
+
+
+def test_figures_read_no_record_and_no_ledger_entry() -> None:
+    served(at=NOW - MINUTE)
+    with CaptureQueriesContext(connection) as queries:
+        spend(period("month", NOW, TOKYO), TOKYO)
+    asked = " ".join(query["sql"] for query in queries)
+    assert "audit_rollup" in asked
+    assert "audit_requestrecord" not in asked
+    assert "billing_ledgerentry" not in asked
 
 
 def test_models_beyond_the_table_are_summed_as_other() -> None:

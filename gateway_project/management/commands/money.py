@@ -1,30 +1,59 @@
-"""`tallygate money check`: does the money add up?"""
+"""`tallygate money`: does the money add up? And roll-ups made anew where they do not."""
 
+import argparse
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from audit.models import RequestRecord
+from audit.models import RequestRecord, RollUp
 from billing.ledger import prove
 from billing.models import Window
+from billing.rollup_rebuild import rebuild
+
+
+def moment(text: str) -> datetime:
+    """A date, or a date and time; UTC unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date. Write 2026-11-21, or 2026-11-21T15:30 for a time of that day.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Command(BaseCommand):
-    help = "Proves that budget windows, ledger and request records agree. Exit code 1 when they do not."
+    help = "Proves that budget windows, shares, ledger, request records and roll-ups agree. Exit code 1 when they do not."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        check = verbs.add_parser("check", help="compare every window and call with the ledger")
+        check = verbs.add_parser("check", help="compare every window, call and quarter of an hour with the ledger")
         check.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+        anew = verbs.add_parser("rebuild-rollups", help="make the sums of each quarter of an hour anew from records and ledger")
+        anew.add_argument(
+            "--from", dest="start", type=moment, metavar="DATE", help="where to begin: 2026-11-21 or 2026-11-21T15:30, in UTC"
+        )
+        anew.add_argument("--to", dest="end", type=moment, metavar="DATE", help="up to but without this moment; all there is when left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"] == "check":
+            self._check(as_json=options["as_json"])
+        else:
+            self._rebuild(options["start"], options["end"])
+
+    def _check(self, *, as_json: bool) -> None:
         findings = prove()
         windows, calls = Window.objects.count(), RequestRecord.objects.count()
-        if options["as_json"]:
-            self.stdout.write(json.dumps({"windows": windows, "calls": calls, "findings": findings}, indent=2))
+        quarters = RollUp.objects.order_by().values("starts_at").distinct().count()
+        if as_json:
+            self.stdout.write(json.dumps({"windows": windows, "calls": calls, "quarters": quarters, "findings": findings}, indent=2))
         else:
-            self.stdout.write("\n".join(findings) or f"{windows} windows and {calls} calls add up.")
+            self.stdout.write("\n".join(findings) or f"{windows} windows, {calls} calls and {quarters} quarters of an hour add up.")
         if findings:
             sys.exit(1)
+
+    def _rebuild(self, start: datetime | None, end: datetime | None) -> None:
+        if start and end and start >= end:
+            raise CommandError("--from must lie before --to.", returncode=2)
+        self.stdout.write(f"{rebuild(start, end)} quarters of an hour were made anew.")
