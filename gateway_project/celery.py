@@ -16,6 +16,10 @@ BROKER_URL = env.text(
     "TALLYGATE_BROKER_URL", settings.REDIS_URL, secret=True, meaning="broker of background work; without one it runs inside serve"
 )
 IS_EMBEDDED = not BROKER_URL
+# After its lease a lost process binds money for this long at most.
+REAP_EVERY_S = 10.0
+# Ticks that no worker took do not pile up at the broker. Far above the difference that two machines' clocks may have.
+SHORT_LIVED = {"expires": 1800}
 
 app = Celery("tallygate")
 # Celery puts the current folder first in the search path; code must never come from where somebody happened to stand.
@@ -33,7 +37,11 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_enable_remote_control=not IS_EMBEDDED,
     beat_schedule={
+        "open windows": {"task": "billing.tasks.open_windows", "schedule": crontab(), "options": SHORT_LIVED},
+        "alert on budgets": {"task": "billing.tasks.alert_on_budgets", "schedule": crontab(), "options": SHORT_LIVED},
+        "reap lost instances": {"task": "billing.tasks.reap_lost_instances", "schedule": REAP_EVERY_S, "options": SHORT_LIVED},
         "clear expired sessions": {"task": "gateway_project.tasks.clear_sessions", "schedule": crontab(hour="3", minute="17")},
+        "sweep the outbox": {"task": "audit.tasks.sweep_outbox", "schedule": crontab(hour="3", minute="27")},
     },
 )
 app.autodiscover_tasks()
