@@ -4,6 +4,7 @@ The list is read when this module is imported (at start, 20 to 40 ms); compiling
 `PriceBook` keeps the answer. genai-prices' own calculation, hundreds of microseconds, is never on the way of a call.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -11,13 +12,19 @@ from genai_prices import __version__, types
 from genai_prices.data_snapshot import get_snapshot
 
 from billing.money import pico_per_token
-from billing.snapshot import WEB_SEARCH_PICO, Price, Rates
+from billing.snapshot import DISCOUNTS, WEB_SEARCH_PICO, Price, Rates
 
 Listed = Decimal | types.TieredPrices | None
 
 # Our provider names → those of the list.
 GENAI_PROVIDERS = {"anthropic": "anthropic", "bedrock": "aws", "vertex_ai": "google", "openai": "openai", "azure": "azure"}
-CONTEXTS: dict[str, dict[str, str]] = {"": {}, "batch": {"processing": "batch"}, "fast": {"speed": "fast"}}
+CONTEXTS: dict[str, dict[str, str]] = {
+    "": {},
+    "batch": {"processing": "batch"},
+    "fast": {"speed": "fast", "service_tier": "fast"},
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+}
 EVER = date(1970, 1, 1)
 # A one-hour cache write where the list names only the five-minute one: 2x against 1.25x of the input price.
 HOUR_NUMERATOR, HOUR_DENOMINATOR = 8, 5
@@ -27,22 +34,67 @@ VERSION_CHARS = 60
 
 DEMO_USD_PER_MILLION = {"opus": ("5", "25"), "sonnet": ("3", "15"), "haiku": ("1", "5")}
 
-_snapshot = get_snapshot()
-_providers = {provider.id: provider for provider in _snapshot.providers}
+
+class PriceList:
+    """One edition of genai-prices' data; `edition` stands at the head of its prices' versions."""
+
+    def __init__(self, providers: Sequence[types.Provider], edition: str) -> None:
+        self._all = list(providers)
+        self._providers = {provider.id: provider for provider in providers}
+        self.edition = edition
+
+    def models(self, provider: str) -> list[str]:
+        """The ids under which the list keeps the models of one of our providers."""
+        owner = self._owner(provider)
+        return [model.id for model in owner.models] if owner else []
+
+    def find(self, provider: str, model: str, variant: str) -> tuple[Price, ...]:
+        """Prices of a model, newest first; nothing for one that the list does not know or cannot price by tokens.
+
+        A discount that the list does not know is no discount; a dearer way that it does not know has no price.
+        """
+        owner = self._owner(provider)
+        found = owner.find_model(model, all_providers=self._all) if owner else None
+        context = CONTEXTS.get(variant)
+        if owner is None or found is None or context is None:
+            return ()
+        # The list's own rule: a model that is taken over from another provider has its standard price only.
+        is_own = any(found is own for own in owner.models)
+        starts = sorted(_starts(found), reverse=True)
+        if variant and variant not in DISCOUNTS:
+            starts = [start for start in starts if is_own and _is_priced(found, start, context)]
+        compiled = (self._compile(found, start, variant, context if is_own else {}) for start in starts)
+        return tuple(price for price in compiled if price is not None)
+
+    def _owner(self, provider: str) -> types.Provider | None:
+        return self._providers.get(GENAI_PROVIDERS.get(provider, ""))
+
+    def _compile(self, model: types.ModelInfo, start: date, variant: str, context: dict[str, str]) -> Price | None:
+        """A model's price from a date on; None where the list has no price of input tokens, for then nothing else can be right."""
+        at = _midnight(start)
+        listed: dict[str, Listed] = vars(model.get_prices(at, context or None))
+        if listed.get("input_mtok") is None:
+            return None
+        tiers = {tier.start for price in listed.values() if isinstance(price, types.TieredPrices) for tier in price.tiers}
+        bands = tuple(_rates(listed, above) for above in sorted({0, *tiers}))
+        searches = listed.get("web_searches_kcount")
+        per_search = pico_per_token(searches) * PICO_PER_THOUSANDTH if isinstance(searches, Decimal) else WEB_SEARCH_PICO
+        version = f"{self.edition}@{start.isoformat()}:{model.id}"
+        return Price(version[:VERSION_CHARS], bands, per_search, at.timestamp(), variant)
+
+
+shipped = PriceList(get_snapshot().providers, f"genai-prices-{__version__}")
 
 
 def catalogue(provider: str, model: str, variant: str) -> tuple[Price, ...]:
-    """Prices of a model, newest first; nothing for one that the list does not know or cannot price by tokens."""
+    """The demo provider's prices, and those of the shipped list."""
     if provider == "demo":
         return (_demo[next((family for family in _demo if family in model), "sonnet")],)
-    owner = _providers.get(GENAI_PROVIDERS.get(provider, ""))
-    found = owner.find_model(model, all_providers=_snapshot.providers) if owner else None
-    if owner is None or found is None:
-        return ()
-    # The list's own rule: a model that is taken over from another provider has its standard price only.
-    context = CONTEXTS[variant] if any(found is own for own in owner.models) else {}
-    compiled = (_compile(found, start, context) for start in sorted(_starts(found), reverse=True))
-    return tuple(price for price in compiled if price is not None)
+    return shipped.find(provider, model, variant)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _starts(model: types.ModelInfo) -> set[date]:
@@ -54,18 +106,14 @@ def _starts(model: types.ModelInfo) -> set[date]:
     return {EVER} | {limit.start_date for limit in constraints if isinstance(limit, types.StartDateConstraint)}
 
 
-def _compile(model: types.ModelInfo, start: date, context: dict[str, str]) -> Price | None:
-    """A model's price from a date on; None where the list has no price of input tokens, for then nothing else can be right."""
-    at = datetime(start.year, start.month, start.day, tzinfo=UTC)
-    listed: dict[str, Listed] = vars(model.get_prices(at, context or None))
-    if listed.get("input_mtok") is None:
-        return None
-    tiers = {tier.start for price in listed.values() if isinstance(price, types.TieredPrices) for tier in price.tiers}
-    bands = tuple(_rates(listed, above) for above in sorted({0, *tiers}))
-    searches = listed.get("web_searches_kcount")
-    per_search = pico_per_token(searches) * PICO_PER_THOUSANDTH if isinstance(searches, Decimal) else WEB_SEARCH_PICO
-    version = f"genai-prices-{__version__}@{start.isoformat()}:{model.id}"
-    return Price(version[:VERSION_CHARS], bands, per_search, at.timestamp())
+def _is_priced(model: types.ModelInfo, start: date, context: dict[str, str]) -> bool:
+    """Whether the list says from that day on what input and output cost in this context."""
+    for variant in model.price_variants or ():
+        is_active = variant.constraint is None or variant.constraint.active(_midnight(start))
+        if is_active and all(context.get(key) == value for key, value in variant.when.items()):
+            priced = vars(variant.prices)
+            return priced.get("input_mtok") is not None and priced.get("output_mtok") is not None
+    return False
 
 
 def _rates(listed: dict[str, Listed], above: int) -> Rates:

@@ -55,16 +55,22 @@ def oracle(provider: str, model: str, usage: Usage, at: datetime, variant: str =
     return price.total_price
 
 
-def ours(provider: str, model: str, usage: Usage, at: datetime) -> Decimal:
+def ours(provider: str, model: str, usage: Usage, at: datetime, *, is_known: bool = True) -> Decimal:
     found = cost(BOOK, provider, model, usage, at.timestamp())
-    assert not found.unpriced
+    assert found.unpriced is not is_known
     return usd(found.amount_nano)
+
+
+def has_a_price_of_its_own(model: str, variant: str) -> bool:
+    listed = next(one for provider in get_snapshot().providers if provider.id == "anthropic" for one in provider.models if one.id == model)
+    return variant != "fast" or any(one.when == {"speed": "fast"} for one in listed.price_variants or ())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("model", models_of("anthropic"))
-def test_claude_costs_what_the_list_says(model: str, variant: str) -> None:
+def test_claude_costs_what_the_list_says_and_fast_without_a_price_is_marked(model: str, variant: str) -> None:
     from_variant: dict[str, Any] = VARIANTS[variant]
+    is_known = has_a_price_of_its_own(model, variant)
     for at in DATES:
         for usage in USAGES:
             marked = Usage(
@@ -75,7 +81,7 @@ def test_claude_costs_what_the_list_says(model: str, variant: str) -> None:
                 usage.output_tokens,
                 **from_variant,
             )
-            assert ours("anthropic", model, marked, at) == oracle("anthropic", model, usage, at, variant)
+            assert ours("anthropic", model, marked, at, is_known=is_known) == oracle("anthropic", model, usage, at, variant)
 
 
 counts = st.integers(0, 10**6)
@@ -123,14 +129,36 @@ def test_model_without_a_price_of_input_tokens_has_no_price() -> None:
 
 
 def test_model_taken_over_from_another_provider_has_its_standard_price() -> None:
-    assert catalogue("azure", "claude-opus-5-5", "fast") == catalogue("anthropic", "claude-opus-5-5", "") != ()
+    assert catalogue("azure", "claude-opus-5-5", "") == catalogue("anthropic", "claude-opus-5-5", "") != ()
+    assert not catalogue("azure", "claude-opus-5-5", "fast")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "variant", "days"),
+    [
+        ("anthropic", "claude-opus-4-6", "fast", []),
+        ("anthropic", "claude-opus-5-5", "fast", ["2026-10-14", "1970-01-01"]),
+        ("anthropic", "claude-opus-5-5", "unknown", []),
+        ("openai", "gpt-4.1", "priority", ["2026-10-14", "2026-10-12"]),
+        ("openai", "gpt-4.1", "fast", ["2026-10-14", "2026-10-12"]),
+        ("openai", "gpt-4.1", "flex", ["2026-10-14", "2026-10-12", "1970-01-01"]),
+    ],
+)
+def test_dearer_way_has_a_price_only_where_the_list_tells_one(provider: str, model: str, variant: str, days: list[str]) -> None:
+    assert [price.version.split("@")[1].split(":")[0] for price in catalogue(provider, model, variant)] == days
+
+
+def test_discount_that_the_list_does_not_know_is_none() -> None:
+    (flex,) = catalogue("vertex_ai", "claude-haiku-4-5", "flex")
+    (standard,) = catalogue("vertex_ai", "claude-haiku-4-5", "")
+    assert flex.bands == standard.bands
 
 
 def test_model_priced_by_the_time_of_day_has_no_price_here(monkeypatch: pytest.MonkeyPatch) -> None:
     night = types.TimeOfDateConstraint(NOW.time(), NOW.time())
     prices = types.ModelPrice(input_mtok=Decimal(1), output_mtok=Decimal(1))
     model = types.ModelInfo(id="owl", match=types.ClauseEquals("owl"), prices=[types.ConditionalPrice(night, prices=prices)])
-    monkeypatch.setitem(compiled._providers, "anthropic", types.Provider("anthropic", "", "", models=[model]))
+    monkeypatch.setitem(compiled.shipped._providers, "anthropic", types.Provider("anthropic", "", "", models=[model]))
     assert catalogue("anthropic", "owl", "") == ()
 
 
@@ -138,7 +166,7 @@ def test_tiers_of_one_kind_do_not_disturb_the_others(monkeypatch: pytest.MonkeyP
     tiered = [types.TieredPrices(Decimal(base), [types.Tier(start, Decimal(base) * 2)]) for base, start in ((1, 100), (10, 200))]
     prices = types.ModelPrice(input_mtok=tiered[0], output_mtok=tiered[1])
     model = types.ModelInfo(id="stairs", match=types.ClauseEquals("stairs"), prices=prices)
-    monkeypatch.setitem(compiled._providers, "anthropic", types.Provider("anthropic", "", "", models=[model]))
+    monkeypatch.setitem(compiled.shipped._providers, "anthropic", types.Provider("anthropic", "", "", models=[model]))
     (price,) = catalogue("anthropic", "stairs", "")
     rates = [(price.rates(prompt).input, price.rates(prompt).output) for prompt in (100, 101, 200, 201)]
     assert rates == [(1_000_000, 10_000_000), (2_000_000, 10_000_000), (2_000_000, 10_000_000), (2_000_000, 20_000_000)]

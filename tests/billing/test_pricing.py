@@ -1,12 +1,6 @@
-"""Costs: a table worked out by hand, and properties that hold for every usage and price."""
+"""Costs: how they are put together, and properties that hold for every usage and price. The table is in test_golden_costs.py."""
 
-import json
 from dataclasses import replace
-from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
-from math import prod
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,16 +9,11 @@ from hypothesis import strategies as st
 
 from billing.catalogue import catalogue
 from billing.money import line_nano
-from billing.pricing import Cost, PriceLine, cost, us_only_pico
+from billing.pricing import Cost, PriceLine, cost, uplift_of, uplifted, variant_of
 from billing.snapshot import WEB_SEARCH_PICO, Price, PriceBook, Rates
 from billing.usage import Usage
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "pricing" / "claude.json").read_text())
 BILLED = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "web_search_requests")
-
-
-def usage_of(row: dict[str, Any]) -> Usage:
-    return Usage(**{**row, "iterations": tuple(usage_of(part) for part in row.get("iterations", ()))})
 
 
 def book_of(*prices: Price, model: str = "m") -> PriceBook:
@@ -33,21 +22,6 @@ def book_of(*prices: Price, model: str = "m") -> PriceBook:
 
 def price(unit: int, starts_at: float = 0, version: str = "v") -> Price:
     return Price(version, (Rates(unit, unit * 5, unit // 10, unit * 5 // 4, unit * 2),), starts_at=starts_at)
-
-
-@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row["name"])
-def test_cost_is_what_was_worked_out_by_hand(row: dict[str, Any]) -> None:
-    at = datetime.fromisoformat(row["at"]).timestamp()
-    found = cost(PriceBook(catalogue=catalogue), row["provider"], row["model"], usage_of(row["usage"]), at)
-    assert [line.amount_nano for line in found.lines] == row["lines_nano"]
-    assert (found.amount_nano, found.unpriced) == (row["total_nano"], False)
-
-
-@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row["name"])
-def test_hand_worked_lines_are_tokens_times_dollars_a_million(row: dict[str, Any]) -> None:
-    lines = [prod(map(Decimal, line.split(" x ")), start=Decimal(1000)) for line in row["by_hand"].split(" + ") if line]
-    assert [int(line.quantize(Decimal(1), ROUND_HALF_UP)) for line in lines] == row["lines_nano"]
-    assert sum(row["lines_nano"]) == row["total_nano"]
 
 
 def test_cost_is_explained_by_its_lines() -> None:
@@ -116,6 +90,94 @@ def test_own_price_wins_over_the_list_and_the_nearest_pattern_wins(model: str, v
     assert found.version == version
 
 
+def test_own_price_of_a_variant_wins_over_the_list_for_that_variant_only() -> None:
+    own = (price(4, version="own"), replace(price(9, version="own fast"), variant="fast"))
+    book = PriceBook({("p", "m"): own}, lambda _provider, _model, variant: (price(1, version=f"list {variant}"),))
+    asked = {variant: book.find("p", "m", 0, variant) for variant in ("", "fast", "batch", "priority")}
+    assert {variant: found.version for variant, found in asked.items() if found} == {
+        "": "own",
+        "fast": "own fast",
+        "batch": "own",
+        "priority": "list priority",
+    }
+
+
+def dearly(variant: str) -> Usage:
+    return Usage(10, speed="fast") if variant == "fast" else Usage(10, service_tier=variant)
+
+
+@pytest.mark.parametrize("variant", ["fast", "priority", "ultrafast"])
+def test_dearer_call_without_a_price_costs_the_least_it_can_have_cost_and_is_marked(variant: str) -> None:
+    found = cost(book_of(price(1000)), "p", "m", dearly(variant), 0)
+    assert (found.amount_nano, found.unpriced) == (10, True)
+
+
+@pytest.mark.parametrize("variant", ["batch", "flex"])
+def test_discount_without_a_price_costs_what_the_standard_price_says(variant: str) -> None:
+    found = cost(book_of(price(1000)), "p", "m", dearly(variant), 0)
+    assert (found.amount_nano, found.unpriced, found.price_version) == (10, False, f"v+{variant}")
+
+
+@pytest.mark.parametrize("variant", ["fast", "priority", "batch", "flex"])
+def test_call_of_a_kind_with_a_price_costs_that(variant: str) -> None:
+    book = book_of(price(1000), replace(price(7000, version="special"), variant=variant))
+    found = cost(book, "p", "m", dearly(variant), 0)
+    assert (found.amount_nano, found.unpriced, found.price_version) == (70, False, f"special+{variant}")
+
+
+def test_helper_without_a_fast_price_marks_the_fast_call() -> None:
+    book = PriceBook({("p", "m"): (price(1000), replace(price(2000), variant="fast")), ("p", "helper"): (price(3000),)})
+    found = cost(book, "p", "m", Usage(speed="fast", iterations=(Usage(10), Usage(10, model="helper"))), 0)
+    assert (found.amount_nano, found.unpriced) == (50, True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "tier", "speed", "variant"),
+    [
+        ("anthropic", "standard", "standard", ""),
+        ("anthropic", "priority", "", ""),
+        ("openai", "priority", "", "priority"),
+        ("openai", "default", "", ""),
+        ("openai", "scale", "", ""),
+        ("openai", "ultrafast", "", "unknown"),
+        ("anthropic", "batch", "fast", "fast"),
+        ("anthropic", "", "warp", "unknown"),
+        ("bedrock", "reserved", "", ""),
+    ],
+)
+def test_tier_and_speed_choose_the_price(provider: str, tier: str, speed: str, variant: str) -> None:
+    assert variant_of(provider, tier, speed) == variant
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "geo", "uplift"),
+    [
+        ("anthropic", "claude-opus-5-5", "us", "us"),
+        ("anthropic", "claude-opus-5-5", "eu", ""),
+        ("azure", "claude-opus-5-5", "us", "us"),
+        ("bedrock", "us.anthropic.claude-opus-5-5", "us", ""),
+        ("vertex_ai", "claude-opus-5-5", "global", ""),
+        ("vertex_ai", "claude-opus-5-5", "us-east5", "regional"),
+        ("vertex_ai", "claude-haiku-4-5@20251001", "eu", "regional"),
+        ("vertex_ai", "claude-opus-4-1@20250805", "us-east5", ""),
+        ("vertex_ai", "claude-sonnet-4@20250514", "us-east5", ""),
+        ("vertex_ai", "claude-3-7-sonnet", "us-east5", ""),
+        ("vertex_ai", "gemini-2.5-pro", "us-central1", ""),
+        ("openai", "gpt-6", "us", ""),
+    ],
+)
+def test_place_makes_a_call_dearer_where_its_provider_says_so(provider: str, model: str, geo: str, uplift: str) -> None:
+    assert uplift_of(provider, model, geo) == uplift
+
+
+def test_version_tells_what_was_special_and_fits_its_column() -> None:
+    long = book_of(replace(price(1, version="x" * 60), variant="fast"), price(1))
+    found = cost(long, "p", "m", Usage(1, speed="fast"), 0)
+    assert found.price_version == "x" * 55 + "+fast"
+    demo = PriceBook(catalogue=catalogue)
+    assert cost(demo, "demo", "demo-opus", Usage(1, speed="fast", inference_geo="us"), 0).price_version == "demo:opus+fast+us"
+
+
 def test_book_asks_the_catalogue_once_per_model_and_variant() -> None:
     asked: list[tuple[str, ...]] = []
 
@@ -153,6 +215,7 @@ def test_lines_add_up_and_each_is_rounded_once(book: PriceBook, usage: Usage) ->
     assert all(line.amount_nano == line_nano(line.count, line.unit_pico) and line.count > 0 for line in found.lines)
 
 
+# R17
 @given(books, usages, st.sampled_from(BILLED), counts)
 def test_more_of_anything_never_costs_less(book: PriceBook, usage: Usage, kind: str, more: int) -> None:
     larger = msgspec.structs.replace(usage, **{kind: getattr(usage, kind) + more})
@@ -171,6 +234,7 @@ def test_dearer_band_never_costs_less(band: Rates, above: int, usage: Usage, kin
     assert cost(book, "p", "m", larger, 0).amount_nano >= cost(book, "p", "m", usage, 0).amount_nano
 
 
+# R17
 @given(books, usages, usages)
 def test_cost_of_a_sum_is_the_sum_of_costs_but_for_half_a_nano_a_line(book: PriceBook, one: Usage, other: Usage) -> None:
     one, other = msgspec.structs.replace(one, inference_geo=""), msgspec.structs.replace(other, inference_geo="")
@@ -187,8 +251,8 @@ def test_iterations_cost_what_they_would_cost_as_calls(book: PriceBook, parts: l
 
 
 @given(rates)
-def test_us_only_price_is_eleven_tenths_rounded_half_up(unit: int) -> None:
-    assert -5 < us_only_pico(unit) * 10 - unit * 11 <= 5
+def test_surcharge_is_a_tenth_rounded_half_up(unit: int) -> None:
+    assert -5 < uplifted(unit) * 10 - unit * 11 <= 5
 
 
 def test_all_of_a_request_costs_the_band_of_its_prompt() -> None:
