@@ -4,25 +4,29 @@ import hashlib
 from datetime import datetime
 from ipaddress import ip_network
 
-from keys.models import VirtualKey
-from keys.snapshot import Caller, KeySnapshot, ModelList
+from keys.models import Team, User, VirtualKey
+from keys.snapshot import Caller, KeySnapshot, Limit, LimitScope, ModelList
 
 EVERYTHING = frozenset({"all-proxy-models"})
 INHERIT = frozenset({"all-team-models"})
+# A key without a parallel limit of its own has this one, so that what calls under way can cost is bounded.
+DEFAULT_PARALLEL = 100
 
 
-def load_keys(master_key: str, now: datetime) -> KeySnapshot:
-    """Every live token. A rotated key's old token stays as its own entry until its overlap ends."""
-    callers = {hashlib.sha256(master_key.encode()).hexdigest(): Caller(key_id="master", key_name="master key", is_master=True)}
+def load_keys(master_key: str, now: datetime, default_parallel: int = DEFAULT_PARALLEL) -> KeySnapshot:
+    """Every live token. A rotated key's old token stays as its own entry until its overlap ends. No default limit with 0."""
+    master = Caller(key_id="master", key_name="master key", is_master=True, limits=_default("master", default_parallel))
+    callers = {hashlib.sha256(master_key.encode()).hexdigest(): master}
     rows = VirtualKey.objects.filter(revoked_at=None).select_related("team__organisation", "user", "organisation")
     for key in rows.iterator(chunk_size=2000):
-        callers[key.token_hash] = _caller(key, key.expires_at)
+        callers[key.token_hash] = _caller(key, key.expires_at, default_parallel)
         if key.previous_hash and key.previous_valid_until and key.previous_valid_until > now:
-            callers[key.previous_hash] = _caller(key, min(filter(None, (key.expires_at, key.previous_valid_until))))
+            until = min(filter(None, (key.expires_at, key.previous_valid_until)))
+            callers[key.previous_hash] = _caller(key, until, default_parallel)
     return KeySnapshot(callers)
 
 
-def _caller(key: VirtualKey, expires_at: datetime | None) -> Caller:
+def _caller(key: VirtualKey, expires_at: datetime | None, default_parallel: int) -> Caller:
     team, user = key.team, key.user
     organisation = key.organisation or (team.organisation if team else None)
     return Caller(
@@ -41,7 +45,32 @@ def _caller(key: VirtualKey, expires_at: datetime | None) -> Caller:
         blocked=_blocked(key),
         expires_at=expires_at.timestamp() if expires_at else None,
         networks=tuple(ip_network(item, strict=False) for item in key.allowed_ips),
+        limits=(
+            *_limits(key, "key"),
+            *(_default(key.id, default_parallel) if key.parallel_limit is None else ()),
+            *(_limits(user, "user") if user else ()),
+            *(_limits(team, "team") if team else ()),
+        ),
+        model_limits=_model_limits(key, team),
     )
+
+
+def _limits(row: VirtualKey | User | Team, scope: LimitScope) -> tuple[Limit, ...]:
+    """What a level sets for all models together."""
+    return Limit.of(scope, row.id, {"rpm": row.rpm_limit, "tpm": row.tpm_limit, "parallel": row.parallel_limit})
+
+
+def _default(key_id: str, size: int) -> tuple[Limit, ...]:
+    return (Limit("parallel", "key", key_id, "", size, is_shared=False),) if size else ()
+
+
+def _model_limits(key: VirtualKey, team: Team | None) -> tuple[Limit, ...]:
+    """Of both levels, the closest first: exact names, then longer families before shorter ones."""
+    levels: list[tuple[LimitScope, VirtualKey | Team]] = [("key", key)]
+    if team:
+        levels.append(("team", team))
+    found = [limit for scope, row in levels for model, sizes in row.model_limits.items() for limit in Limit.of(scope, row.id, sizes, model)]
+    return tuple(sorted(found, key=lambda limit: (limit.model.endswith("*"), -len(limit.model))))
 
 
 def _model_lists(*levels: list[str]) -> tuple[ModelList, ...]:

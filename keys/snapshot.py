@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
 
 Network = IPv4Network | IPv6Network
 
@@ -23,9 +24,46 @@ class ModelList:
         return name in self.names or any(name.startswith(prefix) for prefix in self.prefixes)
 
 
+LimitKind = Literal["rpm", "tpm", "parallel"]
+LimitScope = Literal["key", "user", "team", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of one kind may pass: requests or tokens in any minute, or calls at once, in one scope.
+
+    `model` is a name or a family such as claude-opus*, "" for all models. A limit that is not shared is counted by each process for itself.
+    `key` names what is counted: a change of size goes on with the same count.
+    """
+
+    kind: LimitKind
+    scope: LimitScope
+    scope_id: str
+    model: str
+    size: int
+    is_shared: bool = True
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # the length keeps ids apart that contain colons
+        name = f"{self.kind}:{self.scope}:{len(self.scope_id)}:{self.scope_id}:{self.model}"
+        object.__setattr__(self, "key", name if self.is_shared else f"own:{name}")
+
+    @classmethod
+    def of(cls, scope: LimitScope, scope_id: str, sizes: Mapping[LimitKind, int | None], model: str = "") -> "tuple[Limit, ...]":
+        """One for each kind that has a size; without one there is no limit."""
+        return tuple(cls(kind, scope, scope_id, model, size) for kind, size in sizes.items() if size is not None)
+
+    def covers(self, model: str) -> bool:
+        return self.model == model or (self.model[-1:] == "*" and model.startswith(self.model[:-1]))
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call: one token with everything that decides what it may do. Times are epoch seconds."""
+    """Who makes a call: one token with everything that decides what it may do. Times are epoch seconds.
+
+    `limits` hold for all models; of `model_limits` the closest to the model asked hold, so exact names come first, then longer families.
+    """
 
     key_id: str
     key_name: str
@@ -41,6 +79,8 @@ class Caller:
     expires_at: float | None = None
     networks: tuple[Network, ...] = ()
     is_master: bool = False
+    limits: tuple[Limit, ...] = ()
+    model_limits: tuple[Limit, ...] = ()
 
     def allows(self, model: str) -> bool:
         """Every level that lists models must list this one."""

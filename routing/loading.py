@@ -1,5 +1,6 @@
 """Rows → RouteTable: the only bridge from the ORM to the data plane for where calls go."""
 
+from keys.snapshot import Limit
 from routing.credentials import CredentialUnusable, resolve
 from routing.models import Deployment, Route
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot, RouteTable, Target
@@ -15,8 +16,13 @@ def load_routes() -> RouteTable:
             for target in route.targets.all()
             if target.deployment_id in deployments
         )
-        routes.append(RouteSnapshot(route.name, targets, route.description, int(route.created_at.timestamp())))
+        routes.append(RouteSnapshot(route.name, targets, route.description, int(route.created_at.timestamp()), _limits(route)))
     return RouteTable.of(routes)
+
+
+def _limits(route: Route) -> tuple[Limit, ...]:
+    """What all callers of a public name share."""
+    return Limit.of("model", route.name, {"rpm": route.rpm_limit, "tpm": route.tpm_limit, "parallel": route.parallel_limit})
 
 
 def _deployment(row: Deployment) -> DeploymentSnapshot:

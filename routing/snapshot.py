@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keys.snapshot import Limit
+
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSnapshot:
@@ -35,6 +37,7 @@ class RouteSnapshot:
     targets: tuple[Target, ...]
     description: str = ""
     created_at: int = 0
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

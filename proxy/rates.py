@@ -1,0 +1,79 @@
+"""Step three, rates: a place for the call under every limit that holds for it, and how limits are told."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from billing.rates import WINDOW_S, Exceeded, Slot, limits_of
+from billing.usage import Usage
+from proxy.asgi import Fields
+from proxy.errors import ClientError
+from routing.dialects.messages import Ask
+from routing.snapshot import RouteSnapshot
+
+if TYPE_CHECKING:
+    from proxy.exchange import Exchange
+
+HEADER_NAMES = {"rpm": b"anthropic-ratelimit-requests", "tpm": b"anthropic-ratelimit-tokens"}
+KINDS = {"rpm": "requests a minute", "tpm": "tokens a minute", "parallel": "calls at once"}
+
+
+class NeverOpen(ClientError):
+    """A limit of 0: no waiting helps."""
+
+    @property
+    def client_may_retry(self) -> bool:
+        return False
+
+
+async def enter(exchange: "Exchange", ask: Ask, route: RouteSnapshot, tokens: int) -> Slot:
+    """The call's slot, nearly always without a wait; raises ClientError 429. `tokens` is what the call may need."""
+    rates, limits = exchange.plane.rates, limits_of(exchange.caller, route.limits, ask.model)
+    now = time.monotonic()
+    outcome = rates.enter(limits, tokens, now)
+    if isinstance(outcome, Exceeded) and outcome.may_ask:
+        outcome = await rates.ask(limits, tokens, now)
+    if isinstance(outcome, Exceeded):
+        raise refusal(exchange, outcome)
+    return outcome
+
+
+def tokens_of(usage: Usage) -> int:
+    """What counts against a limit on tokens: what is read from a prompt cache does not, as in Anthropic's own limits."""
+    parts = usage.iterations or (usage,)
+    return sum(one.input_tokens + one.cache_write_5m_tokens + one.cache_write_1h_tokens + one.output_tokens for one in parts)
+
+
+def refusal(exchange: "Exchange", exceeded: Exceeded) -> ClientError:
+    """Says which limit, how large it is, how much of it is used, and when to come back."""
+    limit, caller = exceeded.limit, exchange.caller
+    name = {"key": caller.key_name, "user": caller.user_name, "team": caller.team_name}.get(limit.scope, limit.scope_id)
+    whose = f"{limit.scope} {name}" + (f" for {limit.model}" if limit.model else "")
+    if exceeded.retry_after_s is None:
+        return NeverOpen(429, "rate_limited", f"No {KINDS[limit.kind]} are allowed to {whose}. Your side. Ask for the limit to be raised.")
+    used = f"{min(exceeded.used, limit.size)} of {limit.size} {KINDS[limit.kind]} {'under way' if limit.kind == 'parallel' else 'used'}"
+    more = f", and this call may need {exceeded.amount}" if limit.kind == "tpm" else ""
+    return ClientError(
+        429,
+        "rate_limited",
+        f"The rate limit of {whose} is reached: {used}{more}. "
+        f"Your side. Try again in {exceeded.retry_after_s} s, or ask for the limit to be raised.",
+        retry_after_s=exceeded.retry_after_s,
+    )
+
+
+def headers(slot: Slot) -> Fields:
+    """How the tightest limits on requests and on tokens stand; the provider's own figures are its account's and are not passed on."""
+    fields: Fields = []
+    for kind in ("rpm", "tpm"):
+        tightest = slot.tightest(kind)
+        if tightest:
+            size, room = tightest
+            name = HEADER_NAMES[kind]
+            fields += [(name + b"-limit", b"%d" % size), (name + b"-remaining", b"%d" % room), (name + b"-reset", _reset())]
+    return fields
+
+
+def _reset() -> bytes:
+    """When all of it is free again, should nothing else be called."""
+    return datetime.fromtimestamp(time.time() + WINDOW_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
