@@ -12,7 +12,7 @@ PYTEST := $(PY) -m pytest -n auto
 TYPED := keys billing routing audit proxy console gateway_project tests bench
 CHECKS := check-format check-lint check-types check-imports check-django check-migrations check-locks
 
-.PHONY: help setup run test check $(CHECKS) services e2e test-all bench lock
+.PHONY: help setup run test check $(CHECKS) services test-services e2e test-all bench lock
 
 help: ## show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -30,7 +30,10 @@ test: .venv/.dev ## fast suite: SQLite, no services
 check: .venv/.dev ## static: format, lint, types, import contracts, Django, migrations, locks
 	@$(MAKE) --keep-going $(CHECKS)
 
-services: .venv/.dev ## database and Redis tests on throw-away servers
+services: ## throw-away PostgreSQL and Redis to develop with, until Ctrl-C
+	@.ci/services
+
+test-services: .venv/.dev ## database and Redis tests on throw-away servers
 	@echo "Database and Redis tests on throw-away servers."
 	@.ci/unless-skipped .ci/services $(PYTEST) -p tests.database_only -m "not e2e"
 
@@ -40,7 +43,7 @@ e2e: .venv/.dev ## tests that drive real clients from npm
 
 test-all: ## everything: test, services, e2e
 	@$(MAKE) test
-	@$(MAKE) services
+	@$(MAKE) test-services
 	@$(MAKE) e2e
 
 bench: .venv/.dev ## side-by-side benchmarks, prints ratios

@@ -1,4 +1,7 @@
-"""Background work inside `serve`: begins after the server listens, in one process only, and ends within STOP_S."""
+"""Background work inside `serve`: begins after the server listens, in one process only, and ends within STOP_S.
+
+On PostgreSQL a lock says which process; when that one dies, another finds the lock free within TRY_AGAIN_S.
+"""
 
 import logging
 import threading
@@ -7,13 +10,12 @@ from importlib import import_module
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from gateway_project.locks import take_background_lock
+from gateway_project.locks import BACKGROUND_LOCK, SessionLock
 
 STOP_S = 2.0
 LOOK_AGAIN_S = 0.05
-TRY_AGAIN_S = 10.0
+TRY_AGAIN_S = 5.0
 
 log = logging.getLogger("tallygate.background")
 
@@ -21,8 +23,9 @@ log = logging.getLogger("tallygate.background")
 class Background:
     """`start()` returns at once: the import of Celery and the start of its worker happen in a thread, after `is_ready()`."""
 
-    def __init__(self, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, is_ready: Callable[[], bool], *, try_again_s: float = TRY_AGAIN_S) -> None:
         self.is_ready = is_ready
+        self.try_again_s = try_again_s
         self.running = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
@@ -41,24 +44,32 @@ class Background:
         while not self.is_ready():
             if self._stop.wait(LOOK_AGAIN_S):
                 return
-        holder = None
-        while connection.vendor == "postgresql" and (holder := self._lock()) is None:
-            if self._stop.wait(TRY_AGAIN_S):
-                return
+        lock = SessionLock(BACKGROUND_LOCK) if connection.vendor == "postgresql" else None
+        while not self._stop.is_set():
+            if lock is None or self._take(lock):
+                self._work(lock)
+            self._stop.wait(self.try_again_s)
+
+    def _work(self, lock: SessionLock | None) -> None:
+        """Returns when a stop is asked for, or when the lock is lost: somebody else may have it by now."""
         # Imported here, in the thread: Celery's worker costs a quarter of a second that nobody should wait for.
         embedded: Any = import_module("gateway_project.embedded").Embedded()
         embedded.start()
         embedded.worker.ready.wait(STOP_S)
         self.running.set()
         log.info("background work started")
-        self._stop.wait()
+        while not self._stop.wait(self.try_again_s):
+            if lock is not None and not lock.is_held():
+                log.warning("the database connection that stands for background work is lost; it is left to whoever gets the next one")
+                break
         embedded.stop()
-        if holder:
-            holder.close()
+        self.running.clear()
+        if lock is not None:
+            lock.release()
 
-    def _lock(self) -> BaseDatabaseWrapper | None:
+    def _take(self, lock: SessionLock) -> bool:
         try:
-            return take_background_lock()
+            return lock.take()
         except DatabaseError:
             log.warning("background work cannot reach the database; trying again")
-            return None
+            return False

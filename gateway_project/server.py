@@ -1,15 +1,18 @@
 """The HTTP server: uvicorn with bounds on everything that arrives before a call exists, and a graceful end.
 
 Stock uvicorn waits for ever for a request head, takes heads of any size, adds trailers to the header fields of a running
-request and forgets a pipelined request when its client leaves.
+request, forgets a pipelined request when its client leaves, and stops listening before anybody can know that it will.
 """
 
 import asyncio
-import contextlib
+import logging
+import socket
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -23,6 +26,14 @@ from proxy.guard import BAD_METHOD, BadRequest
 FIELD_OVERHEAD = len(b": \r\n")
 LINGER_S = 2.0
 SWITCH_INTERVAL_S = 0.001
+LOOK_AGAIN_S = 0.05
+# For calls that are broken off: to say so, and to settle.
+LAST_WORDS_S = 2.0
+# Where in the lifespan's state the application leaves what shall be called when a stop is asked for.
+ON_STOP_ASKED = "tallygate.on_stop_asked"
+CLOSE = (b"connection", b"close")
+
+log = logging.getLogger("tallygate.serve")
 
 NOT_HTTP = BadRequest(400, "The request is not valid HTTP/1.1. Your side. A client or proxy on the way sends it broken.")
 BAD_TARGET = BadRequest(
@@ -39,7 +50,8 @@ class ServerLimits:
     head_fields: int = 100
     url_bytes: int = 8 * 1024
     keep_alive_s: int = 75
-    drain_s: int = 600
+    grace_s: float = 0.0
+    drain_s: float = 600.0
 
 
 class RefusedHead(Exception):
@@ -136,7 +148,7 @@ class GatewayProtocol(HttpToolsProtocol):
         # A line end inside a field would begin another one.
         if head.count(b"\n") != len(fields) + 2 or head.count(b"\r") != len(fields) + 2 or b"\0" in head:
             return False
-        if call.scope["method"] == "HEAD" or any(name == b"connection" for name, _ in headers):
+        if call.scope["method"] == "HEAD" or any(name == b"connection" for name, _ in fields):
             return False
         call.response_started = call.response_complete = True
         call.waiting_for_100_continue = False
@@ -221,23 +233,78 @@ def _response(status: int, fields: Fields, body: bytes) -> bytes:
 
 
 class GatewayServer(uvicorn.Server):
-    """Leaves with code 0 after a drain: the caller of SIGTERM got what it asked for."""
+    """Ends in steps: readiness says no while calls are still taken (grace), nobody new comes in while calls under way go on (drain),
+    what is left then is broken off in words. Told twice, it skips the waiting. Leaves with code 0: who asked got what was asked for.
+    """
 
-    async def startup(self, sockets: Any = None) -> None:
+    config: GatewayConfig
+    is_hurried = False
+    # A supervisor says when to hurry. A signal sent to all processes at once reaches a worker from two sides.
+    is_led = False
+
+    def stop(self) -> None:
+        """Safe in a signal handler and from any thread, and more than once."""
+        self.should_exit = True
+        if self.started:
+            self._tell()
+
+    def hurry(self) -> None:
+        self.is_hurried = True
+        self.stop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would note the signal and die of it after the drain
+        if self.should_exit and not self.is_led:
+            self.hurry()
+        else:
+            self.stop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         await super().startup(sockets)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
-            yield
-            self._captured_signals.clear()
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        limits = self.config.limits
+        self._tell()
+        # callers in the habit of keeping their connection come back by a new one, which a balancer leads elsewhere
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        await self._wait(lambda: self.is_hurried, limits.grace_s)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._wait(lambda: self.is_hurried or self._is_idle(), limits.drain_s)
+        await self._break_off()
+        await self.lifespan.shutdown()
+
+    async def _break_off(self) -> None:
+        tasks = list(self.server_state.tasks)
+        if tasks:
+            log.warning("calls that did not end within the drain are broken off", extra={"fields": {"calls": len(tasks)}})
+            for task in tasks:
+                task.cancel()
+        await self._wait(self._is_idle, LAST_WORDS_S)
+
+    def _is_idle(self) -> bool:
+        return not self.server_state.connections and not self.server_state.tasks
+
+    def _tell(self) -> None:
+        told = self.lifespan.state.get(ON_STOP_ASKED)
+        if told is not None:
+            told()
+
+    async def _wait(self, is_over: Callable[[], bool], limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while not is_over() and time.monotonic() < deadline:  # noqa: ASYNC110 - the sets looked at tell nobody that they changed
+            await asyncio.sleep(LOOK_AGAIN_S)
 
 
 def build_server(
     app: App, *, host: str, port: int, tls_cert: Path | None = None, tls_key: Path | None = None, limits: ServerLimits
 ) -> GatewayServer:
-    """A server ready to `run()`. SIGTERM stops the listening; calls under way go on for `limits.drain_s` at most."""
+    """A server ready to `run()`, on the sockets that `run` is given."""
     config = GatewayConfig(
         app,
         host=host,
@@ -252,7 +319,6 @@ def build_server(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=limits.keep_alive_s,
-        timeout_graceful_shutdown=limits.drain_s,
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
     )

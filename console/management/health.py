@@ -1,10 +1,14 @@
-"""GET /health: one tiny call to every deployment, in LiteLLM's shape. Liveness and readiness are the data plane's."""
+"""GET /health: one tiny call to every deployment, in LiteLLM's shape, and notes of ours. Liveness and readiness are the data plane's."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from ninja import Router
 
+from billing.models import Instance
 from console.management.auth import administrator
 from routing.models import Deployment
 from routing.probe import probe
@@ -13,6 +17,8 @@ router = Router(tags=["health"], auth=administrator)
 
 # Every probe is a real call: a list that long is looked at in parts.
 MAX_PROBES = 50
+# A process that lives beats each second.
+ALIVE_S = 10
 
 
 @router.get("/health", summary="Calls every deployment once")
@@ -33,4 +39,15 @@ def health(request: HttpRequest, model: str = "") -> dict[str, Any]:
         "unhealthy_endpoints": unhealthy,
         "healthy_count": len(healthy),
         "unhealthy_count": len(unhealthy),
+        "notes": notes(),
     }
+
+
+def notes() -> list[str]:
+    """What works with less than it could, and whoever runs this should know."""
+    if settings.REDIS_URL:
+        return []
+    alive = Instance.objects.filter(lost_at=None, beat_at__gte=Now() - timedelta(seconds=ALIVE_S)).count()
+    if alive < 2:
+        return []
+    return [f"{alive} processes share this database without REDIS_URL: each holds rate limits by itself. Budgets are exact all the same."]

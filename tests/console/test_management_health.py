@@ -2,7 +2,10 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
 
+from billing.models import Instance
 from routing.models import Deployment
 
 pytestmark = pytest.mark.django_db
@@ -25,3 +28,10 @@ def test_health_needs_the_master_key(client: Client) -> None:
 def test_one_model_can_be_asked_for(client: Client) -> None:
     Deployment.objects.create(name="works", provider="demo", model="demo-haiku-instant")
     assert client.get("/health?model=nothing", headers=MASTER).json()["healthy_count"] == 0
+
+
+@pytest.mark.parametrize(("processes", "redis", "noted"), [(1, "", 0), (2, "", 1), (2, "redis://127.0.0.1", 0)])
+def test_processes_that_cannot_share_rates_are_noted(client: Client, settings: Settings, processes: int, redis: str, noted: int) -> None:
+    settings.REDIS_URL, now = redis, timezone.now()
+    Instance.objects.bulk_create(Instance(id=f"instance-{number}", started_at=now, beat_at=now) for number in range(processes))
+    assert len(client.get("/health", headers=MASTER).json()["notes"]) == noted

@@ -1,11 +1,8 @@
 """`tallygate serve` as a process: what it prints, refuses, keeps and how it ends."""
 
-import os
 import signal
-import socket
+import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,42 +14,7 @@ from django.core.management.base import CommandError
 from gateway_project.background import Background
 from gateway_project.celery import app
 from gateway_project.management.commands.serve import bound_socket, check_options
-
-ROOT = Path(__file__).parents[2]
-BOUND_S = 60
-FOREIGN = ("TALLYGATE_", "DJANGO_", "ANTHROPIC_", "LITELLM_", "DATABASE_URL", "REDIS_URL")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Serving:
-    """One server process. `lines` are what it wrote to stdout up to the line that says it answers, or to its end."""
-
-    def __init__(self, home: Path, *words: str, port: int = 0, **environment: str) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        self.port = port or free_port()
-        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port), *words]
-        env = kept | {"TALLYGATE_HOME": str(home)} | environment
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # our own program
-        self.guard = threading.Timer(BOUND_S, self.process.kill)
-        self.guard.start()
-        assert self.process.stdout
-        self.lines: list[str] = []
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if "answers at" in line:
-                break
-
-    def stop(self) -> tuple[int, str]:
-        """Exit code and everything written to stderr."""
-        self.process.send_signal(signal.SIGTERM)
-        _, told = self.process.communicate()
-        self.guard.cancel()
-        return self.process.returncode, told
+from tests.gateway_project.running import ASK, BOUND_S, MASTER, Serving, until
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +67,8 @@ def test_port_in_use_is_one_line(serving: Serving, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"workers": 2}, "--workers can only be 1.*DATABASE_URL.*REDIS_URL"),
+        ({"workers": 0}, "1 or more is needed"),
+        ({"workers": 2}, "--workers 2 needs stores that all of them share.*DATABASE_URL.*PostgreSQL.*REDIS_URL"),
         ({"port": 70_000}, "ports go from 1 to 65535"),
         ({"tls_cert": Path("x.pem")}, "--tls-cert and --tls-key belong together"),
         ({"tls_cert": Path("x.pem"), "tls_key": Path("y.pem")}, "--tls-cert x.pem or --tls-key y.pem cannot be read: No such file"),
@@ -136,11 +99,34 @@ def test_config_is_applied_remembered_and_its_unknown_keys_named_once(tmp_path: 
 
 def test_server_with_background_work_drains_and_ends_with_0(tmp_path: Path) -> None:
     running = Serving(tmp_path / "home")
-    assert running.process.stderr
-    assert any("background work started" in line for line in running.process.stderr)
+    running.hear("background work started")
     code, told = running.stop()
     assert code == 0
     assert "cut off" not in told
+
+
+def test_readiness_says_no_while_calls_are_still_taken_before_the_listening_ends(tmp_path: Path) -> None:
+    running = Serving(tmp_path / "home", "--no-background", TALLYGATE_DRAIN_GRACE_S="60", TALLYGATE_MASTER_KEY=MASTER)
+    assert running.get("/health/readiness") == 200
+    running.send(signal.SIGTERM)
+    until(lambda: running.get("/health/readiness") == 503)
+    assert (running.get("/health/liveliness"), running.ask()) == (200, 200)
+    assert running.stop()[0] == 0
+
+
+def test_stream_that_outlasts_the_drain_ends_in_words_and_is_settled(tmp_path: Path) -> None:
+    running = Serving(tmp_path / "home", "--no-background", TALLYGATE_DRAIN_S="1", TALLYGATE_MASTER_KEY=MASTER)
+    body = ASK | {"model": "demo-stall", "stream": True}
+    with httpx.stream("POST", f"{running.url}/v1/messages", json=body, headers={"x-api-key": MASTER}, timeout=BOUND_S) as answer:
+        pieces = answer.iter_text()
+        begun = next(pieces)
+        running.send(signal.SIGTERM)
+        ended = "".join(pieces)
+    assert (begun[:20], ended[:12]) == ("event: message_start", "event: error")
+    assert "The gateway is stopping." in ended
+    assert running.end()[0] == 0
+    with sqlite3.connect(tmp_path / "home" / "tallygate.sqlite3") as database:
+        assert database.execute("SELECT kind, is_estimated FROM billing_ledgerentry").fetchall() == [("base", 1)]
 
 
 def test_secrets_are_in_no_log_line(tmp_path: Path) -> None:

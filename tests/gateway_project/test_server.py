@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from gateway_project.server import ServerLimits
+from tests.gateway_project.running import until
 from tests.proxy.raw_http import (
     PATIENCE_S,
     Chatty,
@@ -313,7 +315,7 @@ from gateway_project.server import ServerLimits, build_server
 from tests.proxy.raw_http import Chatty
 
 listener = socket.create_server(("127.0.0.1", 0))
-server = build_server(Chatty(), host="127.0.0.1", port=0, limits=ServerLimits(drain_s=int(sys.argv[2])))
+server = build_server(Chatty(), host="127.0.0.1", port=0, limits=ServerLimits(drain_s=int(sys.argv[2]), grace_s=int(sys.argv[3])))
 print(listener.getsockname()[1], flush=True)
 server.run(sockets=[listener])
 """
@@ -321,7 +323,8 @@ server.run(sockets=[listener])
 
 @pytest.fixture
 def draining(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    command = [sys.executable, "-c", DRAINING, str(ROOT), str(request.param)]
+    drain_s, grace_s = request.param
+    command = [sys.executable, "-c", DRAINING, str(ROOT), str(drain_s), str(grace_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         yield server, int(server.stdout.readline())
@@ -335,7 +338,7 @@ def wait_until_refused(port: int) -> None:
             dial(port).close()
 
 
-@pytest.mark.parametrize("draining", [60], indirect=True)
+@pytest.mark.parametrize("draining", [(60, 0)], indirect=True)
 def test_terminated_server_refuses_newcomers_and_lets_a_stream_end(draining: tuple[subprocess.Popen[str], int]) -> None:
     server, port = draining
     with dial(port) as client:
@@ -351,7 +354,7 @@ def test_terminated_server_refuses_newcomers_and_lets_a_stream_end(draining: tup
     assert server.wait(PATIENCE_S) == 0
 
 
-@pytest.mark.parametrize("draining", [1], indirect=True)
+@pytest.mark.parametrize("draining", [(1, 0)], indirect=True)
 def test_drain_that_takes_too_long_is_cut_and_still_exits_cleanly(draining: tuple[subprocess.Popen[str], int]) -> None:
     server, port = draining
     with dial(port) as client:
@@ -359,3 +362,29 @@ def test_drain_that_takes_too_long_is_cut_and_still_exits_cleanly(draining: tupl
         client.recv(65536)
         server.send_signal(signal.SIGTERM)
         assert server.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("draining", [(60, 60)], indirect=True)
+def test_newcomers_in_the_grace_are_served_and_asked_to_come_by_another_connection_next_time(
+    draining: tuple[subprocess.Popen[str], int],
+) -> None:
+    server, port = draining
+    assert "connection" not in httpx.get(f"http://127.0.0.1:{port}").headers
+    server.send_signal(signal.SIGTERM)
+    until(lambda: httpx.get(f"http://127.0.0.1:{port}").headers.get("connection") == "close")
+    server.send_signal(signal.SIGTERM)
+    wait_until_refused(port)
+    assert server.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("draining", [(60, 0)], indirect=True)
+def test_second_signal_breaks_off_what_is_left(draining: tuple[subprocess.Popen[str], int]) -> None:
+    server, port = draining
+    with dial(port) as client:
+        client.sendall(CHUNKED + b"1\r\na\r\n")
+        client.recv(65536)
+        server.send_signal(signal.SIGTERM)
+        wait_until_refused(port)
+        server.send_signal(signal.SIGTERM)
+        read_to_end(client)
+    assert server.wait(PATIENCE_S) == 0
