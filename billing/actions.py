@@ -1,37 +1,49 @@
 """What people change about money: budgets and prices of our own. Each verb is one transaction: change, audit, notify on commit."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
-from billing.models import Budget, Price
+from billing.first_window import open_first
+from billing.models import Budget, BudgetPlan, Price, default_thresholds
 from billing.money import MAX_USD, NANO, BadAmount, nano
-from billing.periods import BadPeriod, parse_period
-from keys.models import Organisation, Team, User, VirtualKey
+from billing.periods import CALENDAR, BadPeriod, parse_period, window
+from billing.price_sense import USUAL, problem_with_rate, problem_with_variant
+from billing.scopes import LONGEST_NAME, problem_with
 
-SCOPES: dict[str, type[models.Model]] = {
-    Budget.Scope.KEY: VirtualKey,
-    Budget.Scope.USER: User,
-    Budget.Scope.TEAM: Team,
-    Budget.Scope.ORGANISATION: Organisation,
-}
 LARGEST_NANO = MAX_USD * NANO
-_PRICE_FIELDS = ("input_pico", "output_pico", "cache_read_pico", "cache_write_5m_pico", "cache_write_1h_pico", "web_search_pico")
+MOST_THRESHOLDS = 10
+MAX_PERCENT = 1000
+_minutes_or_months = re.compile(r"[0-9]+M")
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetTerms:
-    """An amount per period; an empty period is once and for all."""
+    """An amount per period; an empty period is once and for all, an empty model every model."""
 
     amount_nano: int
     period: str = ""
     mode: str = Budget.Mode.HARD
     time_zone: str = "UTC"
+    model: str = ""
+    thresholds: tuple[int, ...] = tuple(default_thresholds())
+    clamp_output: bool = False
+
+    @classmethod
+    def of(cls, budget: Budget) -> "BudgetTerms":
+        values = {item.name: getattr(budget, item.name) for item in fields(cls)}
+        return cls(**values | {"thresholds": tuple(budget.thresholds)})
+
+    def values(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {"thresholds": list(self.thresholds)}
 
 
 def nano_of(dollars: Decimal | str) -> int:
@@ -46,8 +58,12 @@ def nano_of(dollars: Decimal | str) -> int:
 
 
 def clean_period(text: str) -> str:
-    """The period as we keep it."""
-    period = text.strip().lower()
+    """The period as we keep it. Capitals are taken for small letters, but for the one that could mean two things."""
+    period = text.strip()
+    if _minutes_or_months.fullmatch(period):
+        count = period[:-1]
+        raise ChangeRefused(f"{period!r} could be minutes or months: write {count}m for minutes or {count}mo for months.", field="period")
+    period = period.lower()
     try:
         parse_period(period)
     except BadPeriod as error:
@@ -55,43 +71,100 @@ def clean_period(text: str) -> str:
     return period
 
 
-def check_terms(scope: str, scope_id: str, terms: BudgetTerms) -> BudgetTerms:
+def clean_terms(terms: BudgetTerms) -> BudgetTerms:
+    """The terms as we keep them, or a refusal that names the field."""
     if not 0 <= terms.amount_nano <= LARGEST_NANO:
         raise ChangeRefused(f"The amount lies between 0 and {MAX_USD} USD.", field="amount_nano")
+    if terms.mode not in Budget.Mode.values:
+        raise ChangeRefused(f"{terms.mode!r} is no mode. There are: {', '.join(Budget.Mode.values)}.", field="mode")
     try:
         ZoneInfo(terms.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ChangeRefused(f"{terms.time_zone!r} is no time zone. Write one such as Europe/Berlin or UTC.", field="time_zone") from error
-    if scope == Budget.Scope.GLOBAL:
-        if scope_id:
-            raise ChangeRefused("A budget for everyone names nobody.", field="scope_id")
-    elif scope not in SCOPES or not SCOPES[scope]._default_manager.filter(pk=scope_id).exists():
-        raise ChangeRefused(f"There is no {scope} with id {scope_id!r}.", field="scope_id")
-    return BudgetTerms(terms.amount_nano, clean_period(terms.period), terms.mode, terms.time_zone)
+    model = terms.model.strip()
+    if "*" in model[:-1] or not model.isprintable() or len(model) > LONGEST_NAME:
+        raise ChangeRefused("Write one model name, or a family with * at its end, such as claude-opus*.", field="model")
+    if len(terms.thresholds) > MOST_THRESHOLDS or not all(0 < each <= MAX_PERCENT for each in terms.thresholds):
+        text = f"Write at most {MOST_THRESHOLDS} percentages between 1 and {MAX_PERCENT}, such as 50, 80, 100."
+        raise ChangeRefused(text, field="thresholds")
+    return replace(terms, period=clean_period(terms.period), model=model, thresholds=tuple(sorted(set(terms.thresholds))))
+
+
+def check_terms(scope: str, scope_id: str, terms: BudgetTerms) -> BudgetTerms:
+    """For a scope that exists."""
+    cleaned = clean_terms(terms)
+    if problem := problem_with(scope, scope_id):
+        raise ChangeRefused(problem, field="scope_id" if scope in Budget.Scope.values else "scope")
+    return cleaned
 
 
 @transaction.atomic
-def set_budget(scope: str, scope_id: str, terms: BudgetTerms, *, actor: Actor) -> Budget:
-    """Makes the scope's budget for that period, or changes the one it has. What was spent in the running window still counts."""
+def set_budget(scope: str, scope_id: str, terms: BudgetTerms, *, actor: Actor, plan: BudgetPlan | None = None) -> Budget:
+    """Makes the scope's budget for that model and period, or changes the one it has; a soft one stands beside one that refuses.
+
+    What was spent in the running window still counts.
+    """
     terms = check_terms(scope, scope_id, terms)
-    known = Budget.objects.filter(scope=scope, scope_id=scope_id, period=terms.period).first()
+    known = same_kind(scope, scope_id, terms)
     if known:
-        return change_budget(known, terms, actor=actor)
-    budget = Budget(
-        scope=scope, scope_id=scope_id, amount_nano=terms.amount_nano, period=terms.period, mode=terms.mode, time_zone=terms.time_zone
-    )  # fmt: skip
-    return add_row(budget, event="budget.set", actor=actor)
+        return change_budget(known, terms, actor=actor, plan=plan)
+    now = timezone.now()
+    draft = Budget(scope=scope, scope_id=scope_id, plan=plan, anchored_at=now, **terms.values())
+    budget = add_row(draft, event="budget.set", actor=actor)
+    open_first(budget, now)
+    return budget
+
+
+def same_kind(scope: str, scope_id: str, terms: BudgetTerms) -> Budget | None:
+    """The scope's budget that these terms would be another version of."""
+    known = list(Budget.objects.filter(scope=scope, scope_id=scope_id, model=terms.model, period=terms.period).order_by("pk"))
+    is_soft = terms.mode == Budget.Mode.SOFT
+    same = [budget for budget in known if (budget.mode == Budget.Mode.SOFT) == is_soft]
+    return next((budget for budget in same if budget.mode == terms.mode), same[0] if same else None)
 
 
 @transaction.atomic
-def change_budget(budget: Budget, terms: BudgetTerms, *, actor: Actor) -> Budget:
-    """Another period starts its first window now."""
-    terms = check_terms(budget.scope, budget.scope_id, terms)
+def change_budget(budget: Budget, terms: BudgetTerms, *, actor: Actor, plan: BudgetPlan | None = None) -> Budget:
+    """Another period, or other bounds of the present one, starts its first window now. Set by hand, a budget leaves its plan."""
     current = Budget.objects.select_for_update().filter(pk=budget.pk).first()
-    changes = {"amount_nano": terms.amount_nano, "period": terms.period, "mode": terms.mode, "time_zone": terms.time_zone}
-    if current and current.period != terms.period:
-        changes["anchored_at"] = timezone.now()
-    return change_row(budget, changes, event="budget.set", actor=actor)
+    if current is None:
+        raise ChangeRefused("This budget no longer exists.")
+    terms = clean_terms(terms)
+    _check_room(current, terms)
+    now, was = timezone.now(), BudgetTerms.of(current)
+    changes = terms.values() | {"plan": plan or (current.plan if terms == was else None)}
+    is_new = terms.model != was.model or terms.period != was.period or _start(current, was, now) != _start(current, terms, now)
+    changed = change_row(current, changes | ({"anchored_at": now} if is_new else {}), event="budget.set", actor=actor)
+    if is_new:
+        open_first(changed, now)
+    return changed
+
+
+def _start(budget: Budget, terms: BudgetTerms, now: datetime) -> datetime:
+    return window(terms.period, budget.anchored_at, now, terms.time_zone)[0]
+
+
+def _check_room(budget: Budget, terms: BudgetTerms) -> None:
+    """Two budgets of one scope differ in model, period or mode."""
+    alike = Budget.objects.filter(scope=budget.scope, scope_id=budget.scope_id, model=terms.model, period=terms.period, mode=terms.mode)
+    if alike.exclude(pk=budget.pk).exists():
+        raise ChangeRefused(
+            f"There is another {terms.mode} budget of the same period and model. Change or remove that one.", field="period"
+        )
+
+
+@transaction.atomic
+def reset_budget(budget: Budget, *, actor: Actor) -> Budget:
+    """Starts the next window now, whatever is spent in this one. Nothing is set to zero: the old window stays as it was."""
+    if budget.period in CALENDAR:
+        text = (
+            f"This budget starts anew with each {budget.period} of the calendar. Raise its amount, or give it a period that counts from now"
+        )
+        raise ChangeRefused(f"{text}, such as 30d.", field="period")
+    now = timezone.now()
+    changed = change_row(budget, {"anchored_at": now}, event="budget.reset", actor=actor)
+    open_first(changed, now)
+    return changed
 
 
 def remove_budget(budget: Budget, *, actor: Actor) -> None:
@@ -107,13 +180,16 @@ def remove_budgets(scope: str, scope_id: str, *, actor: Actor) -> None:
 
 def set_price(price: Price, *, actor: Actor) -> Price:
     """Saves a new price, or the changed fields of one that exists. Costs already in the ledger stay as they were."""
-    for name in _PRICE_FIELDS:
+    for name in USUAL:
         value = getattr(price, name)
-        if value is not None and not 0 <= value <= LARGEST_NANO:
-            raise ChangeRefused("A price is 0 or more.", field=name)
+        problem = "" if value is None else problem_with_rate(name, value)
+        if problem:
+            raise ChangeRefused(problem, field=name)
+    if problem := problem_with_variant(price.variant):
+        raise ChangeRefused(problem, field="variant")
     if price._state.adding:
         return add_row(price, event="price.set", actor=actor)
-    names = ("provider", "model", "starts_at", "note", *_PRICE_FIELDS)
+    names = ("provider", "model", "starts_at", "variant", "note", *USUAL)
     return change_row(price, {name: getattr(price, name) for name in names}, event="price.set", actor=actor)
 
 

@@ -1,10 +1,11 @@
-"""Form fields that show integers of nano- or pico-USD as dollars."""
+"""Form fields that show integers of nano- or pico-USD as dollars, and lists of percentages as text."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from billing.money import MAX_USD
 
@@ -32,5 +33,30 @@ class ScaledField(forms.DecimalField):
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
             return bool(initial != self.clean(data))
+        except forms.ValidationError:
+            return True
+
+
+class PercentagesField(forms.CharField):
+    """A list of whole percentages, typed with commas between them."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        options.setdefault("widget", UnfoldAdminTextInputWidget())
+        super().__init__(**options)
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(str(item) for item in value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[int]:
+        words = [str(item) for item in value] if isinstance(value, list) else re.split(r"[,\s%]+", str(value or ""))
+        try:
+            return sorted({int(word) for word in words if word})
+        except ValueError as error:
+            raise forms.ValidationError("Whole percentages are needed, such as 50, 80, 100.") from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(initial) != self.clean(data))
         except forms.ValidationError:
             return True

@@ -1,4 +1,4 @@
-"""Admin page of keys. It lives here, not in `keys/`, because a key is issued together with its budget."""
+"""Admin pages of keys and, from `team_admin.py`, of teams. They live here, not in `keys/`, because a key is issued with its budget."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,12 +19,17 @@ from unfold.decorators import action, display
 from audit.admin_base import AuditedAdmin, actor_of
 from audit.rows import ChangeRefused
 from audit.trail import Actor
-from billing.money import money
+from billing.models import Budget
+from billing.standing_columns import StandingColumns
 from console import use_cases
+from console.budget_columns import attach_budgets
 from console.connecting import Block, blocks, example_model
 from console.key_form import KeyForm, RotateForm
+from console.team_admin import TeamAdmin
 from keys import actions as verbs
 from keys.models import VirtualKey
+
+__all__ = ["TeamAdmin", "VirtualKeyAdmin"]
 
 STATE_COLOURS = {"active": "success", "blocked": "warning", "expired": "info", "revoked": "danger"}
 
@@ -48,10 +53,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(VirtualKey)
-class VirtualKeyAdmin(AuditedAdmin):
+class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
     form = KeyForm
     verb_fields = verbs.KEY_FIELDS - {"is_blocked", "extra"}
-    list_display = ["name_shown", "state", "team", "user", "hint", "expires_at", "budget", "created_at"]
+    list_display = ["name_shown", "state", "team", "user", "hint", "expires_at", "used", "burn", "lasts", "created_at"]
     list_filter = [StateFilter, "team"]
     list_select_related = ["team", "user"]
     search_fields = ["name", "id", "last_four", "team__name", "user__username", "user__email"]
@@ -61,7 +66,7 @@ class VirtualKeyAdmin(AuditedAdmin):
     fieldsets = [
         (None, {"fields": ["name", "team", "user", "allowed_models"]}),
         (_("Money"), {"fields": [("max_budget", "budget_period"), "cost_centre"]}),
-        (_("Limits"), {"fields": [("tpm_limit", "rpm_limit", "parallel_limit"), "expires_at", "allowed_ips"]}),
+        (_("Limits"), {"fields": [("tpm_limit", "rpm_limit", "parallel_limit"), "model_limits", "expires_at", "allowed_ips"]}),
         (_("More"), {"fields": ["organisation", "tags", "metadata"]}),
     ]
 
@@ -77,13 +82,8 @@ class VirtualKeyAdmin(AuditedAdmin):
     def hint(self, key: VirtualKey) -> str:
         return key.hint
 
-    @display(description=_("spent of budget"))
-    def budget(self, key: VirtualKey) -> str:
-        now = timezone.now()
-        shown = [
-            f"{money(use_cases.spent_of(one, now))} / {money(one.amount_nano)} {one.period}" for one in use_cases.budgets_of_key(key.pk)
-        ]
-        return ", ".join(text.strip() for text in shown) or "–"
+    def attach(self, rows: list[VirtualKey]) -> None:
+        attach_budgets(rows, Budget.Scope.KEY)
 
     # ── writing ───────────────────────────────────────────────────────────────
     @sensitive_variables("token")

@@ -11,10 +11,11 @@ from billing.actions import BudgetTerms
 from billing.forms import ScaledField
 from billing.models import Budget
 from billing.money import NANO
-from console.use_cases import budgets_of_key
+from console.team_admin import LIMITS_HELP
+from console.use_cases import budgets_of
 from keys.actions import check_key_name
 from keys.forms import NamesField, ObjectField
-from keys.models import VirtualKey, check_networks
+from keys.models import VirtualKey, check_model_limits, check_networks
 from routing.models import Route
 
 PERIODS = [
@@ -43,13 +44,14 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         label=_("Allowed addresses"), help_text=_("Addresses or ranges such as 10.0.0.0/8, with commas between them; empty means any.")
     )
     tags = NamesField(label=_("Tags"), help_text=_("Go with every call made with this key, to cut spend by."))
+    model_limits = ObjectField(label=_("Limits for single models"), help_text=LIMITS_HELP)
     metadata = ObjectField(label=_("Metadata"), help_text=_("A JSON object of your own. cost_center in it fills the cost centre."))
 
     class Meta:
         model = VirtualKey
         fields = [
             "name", "team", "user", "organisation", "allowed_models", "tpm_limit", "rpm_limit", "parallel_limit",
-            "expires_at", "allowed_ips", "tags", "cost_centre", "metadata",
+            "model_limits", "expires_at", "allowed_ips", "tags", "cost_centre", "metadata",
         ]  # fmt: skip
         labels = {
             "tpm_limit": _("Tokens per minute"), "rpm_limit": _("Requests per minute"), "parallel_limit": _("Calls at the same time"),
@@ -68,7 +70,8 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         self.fields["allowed_models"].help_text = _(
             "Names with commas between them; empty means all that the team may use. There are: %s"
         ) % (known or "–")
-        budgets = list(budgets_of_key(self.instance.pk)) if self.instance.pk else []
+        own = budgets_of(Budget.Scope.KEY, self.instance.pk) if self.instance.pk else []
+        budgets = [budget for budget in own if budget.mode != Budget.Mode.SOFT and not budget.model]
         self.has_many_budgets = len(budgets) > 1
         if budgets and "max_budget" in self.fields:
             self._show(budgets[0])
@@ -80,7 +83,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
             period.choices = [*PERIODS, (budget.period, budget.period)]
         if self.has_many_budgets:
             amount.disabled = period.disabled = True
-            amount.help_text = _("This key has several budgets; change them under Budgets.")
+            amount.help_text = _("This key has budgets of several periods; change them under Budgets.")
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
@@ -94,6 +97,11 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         networks: list[str] = self.cleaned_data["allowed_ips"]
         check_networks(networks)
         return networks
+
+    def clean_model_limits(self) -> dict[str, Any]:
+        limits: dict[str, Any] = self.cleaned_data["model_limits"]
+        check_model_limits(limits)
+        return limits
 
     def terms(self) -> BudgetTerms | None:
         amount = self.cleaned_data["max_budget"]

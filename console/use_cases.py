@@ -1,18 +1,18 @@
-"""Verbs that span apps: a key together with its budgets. One transaction each, calling the apps' own verbs."""
+"""Verbs that span apps: a key, team or member together with its budgets. One transaction each, calling the apps' own verbs."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from audit.trail import Actor
 from billing.actions import BudgetTerms, change_budget, remove_budget, remove_budgets, set_budget
-from billing.models import Budget, LedgerEntry, Window
-from billing.periods import window
-from keys.actions import KeySpec, change_key, delete_key, issue_key
-from keys.models import VirtualKey
+from billing.models import Budget, LedgerEntry
+from billing.scopes import member_id
+from keys.actions import KeySpec, change_key, delete_key, delete_team, issue_key, remove_member
+from keys.models import Membership, Team, VirtualKey
 
 
 @transaction.atomic
@@ -27,17 +27,24 @@ def issue_key_with_budget(
 
 @transaction.atomic
 def change_key_with_budget(key: VirtualKey, changes: Mapping[str, Any], terms: BudgetTerms | None, *, actor: Actor) -> VirtualKey:
-    """`terms` are what the key's one budget becomes; None takes it away."""
+    """`terms` are the amount and period that the key's main budget gets; None takes it away."""
     changed = change_key(key, changes, actor=actor)
-    known = only_budget(key.pk)
+    set_main_budget(Budget.Scope.KEY, key.pk, terms, actor=actor)
+    return changed
+
+
+@transaction.atomic
+def set_main_budget(scope: str, scope_id: str, terms: BudgetTerms | None, *, actor: Actor) -> None:
+    """Of a budget that there is, only amount and period change: mode, time zone and thresholds were chosen elsewhere."""
+    known = main_budget(budgets_of(scope, scope_id))
     if terms is None:
         if known:
             remove_budget(known, actor=actor)
     elif known:
-        change_budget(known, terms, actor=actor)
+        kept = replace(BudgetTerms.of(known), amount_nano=terms.amount_nano, period=terms.period)
+        change_budget(known, kept, actor=actor)
     else:
-        set_budget(Budget.Scope.KEY, key.pk, terms, actor=actor)
-    return changed
+        set_budget(scope, scope_id, terms, actor=actor)
 
 
 @transaction.atomic
@@ -46,25 +53,31 @@ def delete_key_with_budget(key: VirtualKey, *, actor: Actor) -> None:
     delete_key(key, actor=actor)
 
 
-def budgets_of_key(key_id: str) -> QuerySet[Budget]:
-    newest = Prefetch("windows", queryset=Window.objects.order_by("-starts_at"))
-    return Budget.objects.filter(scope=Budget.Scope.KEY, scope_id=key_id).order_by("id").prefetch_related(newest)
+@transaction.atomic
+def delete_team_with_budgets(team: Team, *, actor: Actor) -> None:
+    """Refused while keys belong to the team."""
+    for membership in team.memberships.all():
+        remove_member_with_budget(membership, actor=actor)
+    remove_budgets(Budget.Scope.TEAM, team.pk, actor=actor)
+    delete_team(team, actor=actor)
 
 
-def only_budget(key_id: str) -> Budget | None:
-    return budgets_of_key(key_id).first()
+@transaction.atomic
+def remove_member_with_budget(membership: Membership, *, actor: Actor) -> None:
+    remove_budgets(Budget.Scope.MEMBER, member_id(membership.team_id, membership.user_id), actor=actor)
+    remove_member(membership, actor=actor)
 
 
-def spent_in_ledger(key_id: str) -> int:
-    """All that the key ever cost, in nano-USD."""
-    return LedgerEntry.objects.filter(key_id=key_id).aggregate(total=Sum("amount_nano"))["total"] or 0
+def budgets_of(scope: str, *scope_ids: str) -> QuerySet[Budget]:
+    return Budget.objects.filter(scope=scope, scope_id__in=scope_ids).select_related("plan").order_by("id")
 
 
-def window_of(budget: Budget, now: datetime) -> tuple[datetime, datetime | None]:
-    return window(budget.period, budget.anchored_at, now, budget.time_zone)
+def main_budget(budgets: Iterable[Budget]) -> Budget | None:
+    """The one that scripts and forms call the budget: it refuses, and counts every model."""
+    return next((budget for budget in budgets if budget.mode != Budget.Mode.SOFT and not budget.model), None)
 
 
-def spent_of(budget: Budget, now: datetime) -> int:
-    """What counts against the budget now, in nano-USD. A window without a row has had no spend."""
-    start, _ = window_of(budget, now)
-    return next((row.posted_nano for row in budget.windows.all() if row.starts_at == start), 0)
+def spent_in_ledger(column: str, ids: Iterable[str]) -> dict[str, int]:
+    """All that each key or team (`key_id`, `team_id`) ever cost, in nano-USD."""
+    rows = LedgerEntry.objects.filter(**{f"{column}__in": list(ids)}).order_by().values_list(column)
+    return dict(rows.annotate(Sum("amount_nano")))

@@ -36,6 +36,7 @@ class KeySpec:
     rpm_limit: int | None = None
     tpm_limit: int | None = None
     parallel_limit: int | None = None
+    model_limits: dict[str, dict[str, int]] = field(default_factory=dict)
     cost_centre: str = ""
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -46,9 +47,10 @@ class KeySpec:
 
 
 KEY_FIELDS = frozenset(item.name for item in fields(KeySpec))
-TEAM_FIELDS = frozenset({"name", "organisation", "allowed_models", "cost_centre", "tags", "metadata", "is_blocked"})
+LIMIT_FIELDS = frozenset({"rpm_limit", "tpm_limit", "parallel_limit"})
+TEAM_FIELDS = LIMIT_FIELDS | {"name", "organisation", "allowed_models", "cost_centre", "tags", "model_limits", "metadata", "is_blocked"}
 ORGANISATION_FIELDS = frozenset({"name", "allowed_models", "metadata", "is_blocked"})
-USER_FIELDS = frozenset({"username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"})
+USER_FIELDS = LIMIT_FIELDS | {"username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"}
 
 
 def _allowed(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

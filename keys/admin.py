@@ -1,4 +1,4 @@
-"""Admin pages of teams, people and organisations. Keys are in `console/admin.py`: their form knows budgets."""
+"""Admin pages of people and organisations. Those of keys and teams are in `console/`: they know budgets."""
 
 from typing import Any
 
@@ -7,18 +7,14 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from audit.admin_base import AuditedAdmin, actor_of
+from audit.admin_base import AuditedAdmin
 from audit.trail import Actor
 from keys import actions
 from keys.forms import NamesField, ObjectField
-from keys.models import Membership, Organisation, Team, User
+from keys.models import Organisation, User
 
 # Their pages would write without an audit event; roles take the place of groups.
 for _unwanted in (Group, EmailAddress):
@@ -26,77 +22,6 @@ for _unwanted in (Group, EmailAddress):
         admin.site.unregister(_unwanted)
 
 MODELS_HELP = _("Model names, with commas between them; empty means all.")
-
-
-class TeamForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    allowed_models = NamesField(label=_("Models"), help_text=MODELS_HELP)
-    tags = NamesField(label=_("Tags"), help_text=_("Go with every call of the team."))
-    metadata = ObjectField(label=_("Metadata"))
-
-    class Meta:
-        model = Team
-        fields = ["name", "organisation", "allowed_models", "cost_centre", "tags", "is_blocked", "metadata"]
-
-
-class MembershipInline(TabularInline):
-    model = Membership
-    extra = 0
-    fields = ["user", "role"]
-    autocomplete_fields = ["user"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return []
-
-
-@admin.register(Team)
-class TeamAdmin(AuditedAdmin):
-    form = TeamForm
-    verb_fields = actions.TEAM_FIELDS
-    list_display = ["name", "organisation", "cost_centre", "key_count", "member_count", "is_blocked"]
-    list_filter = ["is_blocked", "organisation"]
-    search_fields = ["name", "id", "cost_centre"]
-    inlines = [MembershipInline]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        counts = {"keys_n": Count("keys", distinct=True), "members_n": Count("memberships", distinct=True)}
-        return super().get_queryset(request).annotate(**counts)  # type: ignore[no-any-return]  # unfold is untyped
-
-    @display(description=_("keys"), ordering="keys_n")
-    def key_count(self, team: Any) -> int:
-        return int(team.keys_n)
-
-    @display(description=_("members"), ordering="members_n")
-    def member_count(self, team: Any) -> int:
-        return int(team.members_n)
-
-    def create_row(self, row: Team, form: Any, actor: Actor) -> None:
-        actions.create_team(row, actor=actor)
-
-    def change_row(self, row: Team, changes: dict[str, Any], form: Any, actor: Actor) -> None:
-        actions.change_team(row, changes, actor=actor)
-
-    def delete_row(self, row: Team, actor: Actor) -> None:
-        actions.delete_team(row, actor=actor)
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        actor = actor_of(request)
-        added = formset.save(commit=False)
-        for gone in formset.deleted_objects:
-            actions.remove_member(gone, actor=actor)
-        for membership, _names in formset.changed_objects:
-            self._change_member(membership, actor)
-        for membership in added:
-            if membership._state.adding:
-                actions.add_member(membership, actor=actor)
-
-    def _change_member(self, membership: Membership, actor: Actor) -> None:
-        """Another person in the same line is one member less and one more."""
-        known = Membership.objects.get(pk=membership.pk)
-        if known.user_id == membership.user_id:
-            actions.change_member(known, membership.role, actor=actor)
-            return
-        actions.remove_member(known, actor=actor)
-        actions.add_member(Membership(team=membership.team, user=membership.user, role=membership.role), actor=actor)
 
 
 class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -134,7 +59,10 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in th
 
     class Meta:
         model = User
-        fields = ["username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"]
+        fields = [
+            "username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "rpm_limit", "tpm_limit", "parallel_limit",
+            "metadata",
+        ]  # fmt: skip
 
     def clean_new_password(self) -> str:
         password = str(self.cleaned_data["new_password"] or "")

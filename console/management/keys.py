@@ -1,127 +1,108 @@
-"""POST /key/generate and GET /key/info at LiteLLM's paths, in LiteLLM's shapes."""
+"""/key/… at LiteLLM's paths, in LiteLLM's shapes."""
 
-from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Router
-from pydantic import BaseModel, ConfigDict, Field
+from ninja import Field, Query, Router, Schema
 
-from audit.trail import Actor
-from billing.actions import BudgetTerms, nano_of
+from billing.models import Budget
 from console import use_cases
 from console.management.auth import actor_by_key, administrator
 from console.management.errors import Refused
-from console.management.wire import usd
-from keys.actions import KeySpec, known_user
-from keys.durations import WrongDuration, after
-from keys.models import Organisation, Team, VirtualKey
+from console.management.fields import name_ignored
+from console.management.key_fields import KeyFields, changes_of, spec_of
+from console.management.key_rows import key_row, key_rows
+from console.management.terms import set_money
+from keys.actions import block_key, change_key, issue_key, unblock_key
+from keys.models import VirtualKey
 from keys.secrets import hash_token
 
 router = Router(tags=["keys"], auth=administrator)
 
-Dollars = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
-Limit = Annotated[int, Field(ge=0, lt=2**31)]
-
-# What LiteLLM's answer holds when nothing was sent. Fields that we keep without acting on them are echoed in their place.
-UNUSED: dict[str, Any] = {
-    "project_id": None, "soft_budget": None, "budget_id": None, "aliases": {}, "config": {}, "permissions": {}, "model_max_budget": {},
-    "model_rpm_limit": None, "model_tpm_limit": None, "guardrails": None, "allowed_routes": [], "allowed_cache_controls": [],
-    "key_type": "default", "litellm_budget_table": None,
-}  # fmt: skip
-# Sent by LiteLLM's own tools with these values, which ask for nothing.
-ASKS_NOTHING: tuple[Any, ...] = (None, [], {}, "", False, 0, "default")
+LARGEST_PAGE = 100
+# What a list may be sorted by, as LiteLLM names it.
+SORTED = {"created_at": "created_at", "updated_at": "updated_at", "key_alias": "name", "expires": "expires_at"}
 
 
-class GenerateKey(BaseModel):
-    """What we act on. Every other field is taken, kept, and named in `x-tallygate-ignored-fields`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    key: str | None = None
-    key_alias: str | None = Field(None, max_length=200)
-    duration: str | None = None
-    models: list[str] | None = None
-    max_budget: Dollars | None = None
-    budget_duration: str | None = None
-    user_id: str | None = Field(None, max_length=64)
-    team_id: str | None = None
-    organization_id: str | None = None
-    max_parallel_requests: Limit | None = None
-    tpm_limit: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    rpm_limit: Limit | None = None
-    metadata: dict[str, Any] | None = None
-    tags: list[str] | None = None
-    blocked: bool | None = None
-    allowed_ips: list[str] | None = None
+class NamedKey(Schema):
+    key: str
 
 
-def _expiry(duration: str | None, now: datetime) -> datetime | None:
-    if duration in (None, "", "-1"):
-        return None
-    try:
-        return after(str(duration), now)
-    except WrongDuration as error:
-        raise Refused(str(error), param="duration") from error
+class NamedKeys(Schema):
+    keys: list[str] | None = None
+    key_aliases: list[str] | None = None
 
 
-def _team(team_id: str | None) -> Team | None:
-    team = Team.objects.filter(pk=team_id).first() if team_id else None
-    if team_id and team is None:
-        raise Refused(f"There is no team with team_id={team_id}. Create it first.", param="team_id")
-    return team
-
-
-def _organisation(organisation_id: str | None) -> Organisation | None:
-    found = Organisation.objects.filter(pk=organisation_id).first() if organisation_id else None
-    if organisation_id and found is None:
-        raise Refused(f"There is no organization with organization_id={organisation_id}. Create it first.", param="organization_id")
-    return found
-
-
-def _spec(asked: GenerateKey, actor: Actor, now: datetime) -> KeySpec:
-    extra = {name: value for name, value in (asked.model_extra or {}).items() if value not in ASKS_NOTHING}
-    return KeySpec(
-        name=asked.key_alias or "",
-        team=_team(asked.team_id),
-        organisation=_organisation(asked.organization_id),
-        user=known_user(asked.user_id, actor=actor) if asked.user_id else None,
-        allowed_models=asked.models or [],
-        expires_at=_expiry(asked.duration, now),
-        is_blocked=bool(asked.blocked),
-        allowed_ips=asked.allowed_ips or [],
-        rpm_limit=asked.rpm_limit,
-        tpm_limit=asked.tpm_limit,
-        parallel_limit=asked.max_parallel_requests,
-        tags=asked.tags or [],
-        metadata=asked.metadata or {},
-        extra=extra,
-    )
-
-
-def _terms(asked: GenerateKey) -> list[BudgetTerms]:
-    if asked.max_budget is None:
-        return []
-    return [BudgetTerms(nano_of(asked.max_budget), asked.budget_duration or "")]
+class Listed(Schema):
+    page: int = Field(1, ge=1, le=10**6)
+    size: int = Field(10, ge=1, le=LARGEST_PAGE)
+    user_id: str = ""
+    team_id: str = ""
+    organization_id: str = ""
+    key_hash: str = ""
+    key_alias: str = ""
+    return_full_object: bool = False
+    sort_by: str = "created_at"
+    sort_order: str = "desc"
 
 
 @router.post("/key/generate")
-def generate_key(request: HttpRequest, response: HttpResponse, asked: GenerateKey) -> dict[str, Any]:
+def generate_key(request: HttpRequest, response: HttpResponse, asked: KeyFields) -> dict[str, Any]:
     """Issues a key. Its secret is in this answer and nowhere else."""
     actor, now = actor_by_key(request), timezone.now()
     if asked.key is not None and not asked.key.startswith("sk-"):
         raise Refused("A key of your own choice must start with 'sk-'.", param="key")
     with transaction.atomic():
-        key, token = use_cases.issue_key_with_budget(_spec(asked, actor, now), _terms(asked), actor=actor, token=asked.key)
-    if key.extra:
-        response["x-tallygate-ignored-fields"] = ", ".join(sorted(name for name in key.extra if name.isascii() and name.isprintable()))
+        key, token = issue_key(spec_of(asked, actor, now), actor=actor, token=asked.key)
+        set_money(Budget.Scope.KEY, key.pk, asked, actor=actor)
+    key.refresh_from_db()
+    name_ignored(response, key.extra)
     response["Cache-Control"] = "no-store"
-    row = described(key, now)
-    return row | {"key": token, "token": key.token_hash, "token_id": key.token_hash}
+    return key_row(key, timezone.now()) | {"key": token, "token": key.token_hash, "token_id": key.token_hash}
+
+
+@router.post("/key/update")
+def update_key(request: HttpRequest, response: HttpResponse, asked: KeyFields) -> dict[str, Any]:
+    """Fields that are not sent stay as they are; null takes a value away."""
+    actor, now = actor_by_key(request), timezone.now()
+    key = named_key(asked.key or "")
+    with transaction.atomic():
+        key = change_key(key, changes_of(asked, actor, now, key), actor=actor)
+        set_money(Budget.Scope.KEY, key.pk, asked, actor=actor)
+    key.refresh_from_db()
+    name_ignored(response, asked.ignored())
+    return {"key": _repeatable(asked.key or "", key)} | key_row(key, timezone.now())
+
+
+@router.post("/key/delete")
+def delete_keys(request: HttpRequest, asked: NamedKeys) -> dict[str, Any]:
+    """All of them or none."""
+    keys = [named_key(name) for name in asked.keys or []]
+    for alias in asked.key_aliases or []:
+        found = VirtualKey.objects.filter(name=alias, revoked_at=None).first()
+        if found is None:
+            raise Refused("Key not found in database.", type="not_found_error", param="key_aliases", status=404)
+        keys.append(found)
+    if not keys:
+        raise Refused("Name the keys: keys or key_aliases.", param="keys")
+    deleted = [key.token_hash for key in keys] if asked.keys else list(asked.key_aliases or [])
+    with transaction.atomic():
+        for key in dict.fromkeys(keys):
+            use_cases.delete_key_with_budget(key, actor=actor_by_key(request))
+    return {"deleted_keys": deleted}
+
+
+@router.post("/key/block")
+def block(request: HttpRequest, asked: NamedKey) -> dict[str, Any]:
+    return _with_token(block_key(named_key(asked.key), actor=actor_by_key(request)))
+
+
+@router.post("/key/unblock")
+def unblock(request: HttpRequest, asked: NamedKey) -> dict[str, Any]:
+    return _with_token(unblock_key(named_key(asked.key), actor=actor_by_key(request)))
 
 
 @router.get("/key/info")
@@ -129,40 +110,46 @@ def key_info(request: HttpRequest, response: HttpResponse, key: str = "") -> dic
     """What is known about a key, named by itself, its hash or its id."""
     if not key:
         raise Refused("Name the key: /key/info?key=sk-…", param="key", status=422)
-    named = hash_token(key) if key.startswith("sk-") else key
+    row = named_key(key)
+    response["Cache-Control"] = "no-store"
+    return {"key": _repeatable(key, row), "info": key_row(row, timezone.now())}
+
+
+@router.get("/key/list")
+def list_keys(request: HttpRequest, asked: Query[Listed]) -> dict[str, Any]:
+    keys = _matching(asked)
+    total = keys.count()
+    shown = list(keys[(asked.page - 1) * asked.size : asked.page * asked.size])
+    rows: list[Any] = [key.token_hash for key in shown]
+    if asked.return_full_object:
+        rows = [row | {"token": key.token_hash} for key, row in zip(shown, key_rows(shown, timezone.now()), strict=True)]
+    return {"keys": rows, "total_count": total, "current_page": asked.page, "total_pages": -(-total // asked.size)}
+
+
+def _matching(asked: Listed) -> "QuerySet[VirtualKey]":
+    """Revoked keys are gone for LiteLLM's scripts."""
+    wanted = {
+        "user_id": asked.user_id, "team_id": asked.team_id, "organisation_id": asked.organization_id, "token_hash": asked.key_hash,
+        "name": asked.key_alias,
+    }  # fmt: skip
+    keys = VirtualKey.objects.filter(revoked_at=None, **{name: value for name, value in wanted.items() if value})
+    if asked.sort_by not in SORTED:
+        raise Refused(f"sort_by is one of {', '.join(SORTED)}.", param="sort_by")
+    return keys.order_by(("" if asked.sort_order == "asc" else "-") + SORTED[asked.sort_by], "pk")
+
+
+def named_key(name: str) -> VirtualKey:
+    named = hash_token(name) if name.startswith("sk-") else name
     row = VirtualKey.objects.filter(Q(id=named) | Q(token_hash=named)).first()
     if row is None:
         raise Refused("Key not found in database.", type="not_found_error", param="key", status=404)
-    response["Cache-Control"] = "no-store"
-    # LiteLLM repeats what was asked with; a secret is not repeated here
-    return {"key": row.token_hash if key.startswith("sk-") else key, "info": described(row, timezone.now())}
+    return row
 
 
-def described(key: VirtualKey, now: datetime) -> dict[str, Any]:
-    """The key as LiteLLM's row, without token or secret."""
-    budget = use_cases.only_budget(key.pk)
-    spent = use_cases.spent_of(budget, now) if budget else use_cases.spent_in_ledger(key.pk)
-    return UNUSED | {name: value for name, value in key.extra.items() if name in UNUSED} | {
-        "key_name": key.hint,
-        "key_alias": key.name or None,
-        "expires": key.expires_at,
-        "user_id": key.user_id,
-        "team_id": key.team_id,
-        "organization_id": key.organisation_id,
-        "models": key.allowed_models,
-        "spend": usd(spent),
-        "max_budget": usd(budget.amount_nano) if budget else None,
-        "budget_duration": (budget.period or None) if budget else None,
-        "budget_reset_at": use_cases.window_of(budget, now)[1] if budget else None,
-        "max_parallel_requests": key.parallel_limit,
-        "tpm_limit": key.tpm_limit,
-        "rpm_limit": key.rpm_limit,
-        "allowed_ips": key.allowed_ips,
-        "metadata": key.metadata,
-        "tags": key.tags,
-        "blocked": key.is_blocked or key.revoked_at is not None,
-        "created_at": key.created_at,
-        "updated_at": key.updated_at,
-        "created_by": key.created_by,
-        "updated_by": key.created_by,
-    }  # fmt: skip
+def _repeatable(asked: str, key: VirtualKey) -> str:
+    """LiteLLM repeats what was asked with; a secret is not repeated here."""
+    return key.token_hash if asked.startswith("sk-") else asked
+
+
+def _with_token(key: VirtualKey) -> dict[str, Any]:
+    return key_row(key, timezone.now()) | {"token": key.token_hash}

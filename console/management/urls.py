@@ -5,7 +5,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
-from console.management import health, keys
+from console.management import budgets, health, keys, teams
 from console.management.errors import Refused, answer_change_refused, answer_refused, answer_unreadable
 from console.management.wire import JsonParser, JsonRenderer
 from keys.sso import login_by_link
@@ -15,6 +15,8 @@ api = NinjaAPI(
     docs_url="/api/docs", openapi_url="/api/openapi.json",
 )  # fmt: skip
 api.add_router("", keys.router)
+api.add_router("", teams.router)
+api.add_router("", budgets.router)
 api.add_router("", health.router)
 api.exception_handler(Refused)(answer_refused)
 api.exception_handler(ChangeRefused)(answer_change_refused)

@@ -1,7 +1,7 @@
 import pytest
 from django.forms import ValidationError
 
-from billing.forms import ScaledField
+from billing.forms import PercentagesField, ScaledField
 from billing.money import NANO, PICO_PER_USD_PER_MILLION
 
 
@@ -26,3 +26,20 @@ def test_shown_value_reads_back_unchanged() -> None:
     for nano in (0, 1, 10 * NANO, 100 * NANO, 12_500_000_000):
         assert field.clean(field.prepare_value(nano)) == nano
         assert not field.has_changed(nano, field.prepare_value(nano))
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("50, 80,100", [50, 80, 100]), ("80% 50%", [50, 80]), ("", []), ([80, 50], [50, 80])])
+def test_percentages_are_kept_in_order(typed: object, kept: list[int]) -> None:
+    assert PercentagesField().clean(typed) == kept
+
+
+def test_word_is_no_percentage() -> None:
+    with pytest.raises(ValidationError, match="Whole percentages"):
+        PercentagesField().clean("50, most")
+
+
+def test_shown_percentages_read_back_unchanged() -> None:
+    field = PercentagesField()
+    assert field.prepare_value([50, 80]) == "50, 80"
+    assert not field.has_changed([50, 80], "50, 80")
+    assert field.has_changed([50, 80], "50, all")

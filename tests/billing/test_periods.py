@@ -188,3 +188,15 @@ def test_days_of_a_year_follow_each_other(zone: str, year: int) -> None:
     first = datetime(year, 1, 1, tzinfo=UTC)
     found = starts("day", first, 364, zone, now=first)
     assert all(timedelta(hours=21) <= later - earlier <= timedelta(hours=27) for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize("period", CALENDAR)
+def test_windows_of_twenty_years_follow_each_other_in_every_zone(period: str) -> None:
+    """R26: each window that is looked at ends where its neighbour starts, 2020 to 2040; the step hits other days in every zone."""
+    for number, zone in enumerate(sorted(available_timezones() - {"localtime", "Factory"})):
+        now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=number * 7)
+        while now.year <= 2040:
+            start, end = bounded(period, now, now, zone)
+            assert start <= now < end, (zone, now)
+            assert bounded(period, now, end, zone)[0] == end, (zone, now)
+            now = end + timedelta(days=53, hours=5)

@@ -8,14 +8,17 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from audit.models import AuditEvent, RequestRecord
+from audit.models import AuditEvent, Outbox, RequestRecord
 from audit.trail import SYSTEM
 from billing.actions import BudgetTerms, set_budget
-from billing.models import Budget, LedgerEntry, Price
+from billing.models import Budget, BudgetPlan, LedgerEntry, Price
+from billing.plans import make_plan
+from keys.actions import add_member
 from keys.models import Membership, Organisation, Team, User, VirtualKey
 from keys.secrets import hash_token
 from routing.credentials import resolve
 from routing.models import Credential, Deployment, Origin, Route
+from tests.console.admin_pages import inline, last_event, page
 from tests.factories import (
     PASSWORD,
     PROVIDER_KEY,
@@ -30,14 +33,8 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-EDITABLE = [Team, User, Organisation, VirtualKey, Budget, Price, Credential, Deployment, Route]
-READ_ONLY = [AuditEvent, RequestRecord, LedgerEntry]
-NO_INLINES = {"TOTAL_FORMS": "0", "INITIAL_FORMS": "0", "MIN_NUM_FORMS": "0", "MAX_NUM_FORMS": "1000"}
-
-
-def inline(prefix: str, *rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
-    values = {f"{prefix}-{name}": value for name, value in (NO_INLINES | {"TOTAL_FORMS": len(rows), "INITIAL_FORMS": initial}).items()}
-    return values | {f"{prefix}-{place}-{name}": value for place, row in enumerate(rows) for name, value in row.items()}
+EDITABLE = [Team, User, Organisation, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route]
+READ_ONLY = [AuditEvent, RequestRecord, LedgerEntry, Outbox]
 
 
 @pytest.fixture
@@ -45,14 +42,6 @@ def web() -> Client:
     client = Client()
     client.force_login(make_admin())
     return client
-
-
-def page(model: type[Any], name: str, *args: str) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
-
-
-def last_event() -> AuditEvent:
-    return AuditEvent.objects.order_by("-id")[0]
 
 
 def issue(web: Client, **values: str) -> Any:
@@ -68,7 +57,19 @@ def one_of_each() -> list[Any]:
     key, _ = make_key(team=make_team(), user=make_user())
     budget = set_budget("key", key.pk, BudgetTerms(10**9, "30d"), actor=SYSTEM)
     price = Price.objects.create(provider="anthropic", model="x", input_pico=1, output_pico=2)
-    return [key, key.team, key.user, make_organisation(), budget, price, make_credential(), deployment, make_route("claude", deployment)]
+    plan = make_plan(BudgetPlan(id="trial", amount_nano=10**9), actor=SYSTEM)
+    return [
+        key,
+        key.team,
+        key.user,
+        make_organisation(),
+        budget,
+        plan,
+        price,
+        make_credential(),
+        deployment,
+        make_route("claude", deployment),
+    ]
 
 
 def test_every_page_of_ours_opens(web: Client) -> None:
@@ -82,7 +83,7 @@ def test_every_page_of_ours_opens(web: Client) -> None:
             assert web.get(address).status_code == 200, address
 
 
-@pytest.mark.parametrize("model", [AuditEvent, RequestRecord, LedgerEntry])
+@pytest.mark.parametrize("model", READ_ONLY)
 def test_what_happened_can_only_be_read(web: Client, model: type[Any]) -> None:
     make_team()
     assert web.get(page(model, "changelist")).status_code == 200
@@ -235,7 +236,7 @@ def test_list_shows_state_team_end_and_budget(web: Client) -> None:
     key, _ = make_key(team=make_team("Search"))
     set_budget("key", key.pk, BudgetTerms(20 * 10**9, "30d"), actor=SYSTEM)
     html = web.get(page(VirtualKey, "changelist")).content.decode()
-    for text in ("active", "Search", key.hint, "$0.00 / $20.00 30d"):
+    for text in ("active", "Search", key.hint, "0% · $0.00 / $20.00 30d", "until its reset"):
         assert text in html
 
 
@@ -262,6 +263,23 @@ def test_team_with_keys_is_not_deleted(web: Client) -> None:
     web.post(page(Team, "delete", team.pk), {"post": "yes"})
     web.post(page(Team, "changelist"), {"action": "delete_selected", "_selected_action": [team.pk], "post": "yes"})
     assert Team.objects.filter(pk=team.pk).exists()
+
+
+def test_limits_of_a_team_and_its_models_are_on_the_form(web: Client) -> None:
+    form = {"name": "Search", "metadata": "{}", "rpm_limit": "10", "model_limits": '{"claude-opus*": {"rpm": 1}}'} | inline("memberships")
+    web.post(page(Team, "add"), form)
+    assert (Team.objects.get().rpm_limit, Team.objects.get().model_limits) == (10, {"claude-opus*": {"rpm": 1}})
+    wrong = form | {"name": "Other", "model_limits": '{"claude": 5}'}
+    assert "model_limits" in web.post(page(Team, "add"), wrong).context["adminform"].form.errors
+
+
+def test_member_who_leaves_takes_the_budget_along(web: Client) -> None:
+    team, bob = make_team(), make_user("bob")
+    membership = add_member(Membership(team=team, user=bob), actor=SYSTEM)
+    set_budget("member", f"{team.pk}/{bob.pk}", BudgetTerms(1), actor=SYSTEM)
+    row = {"id": membership.pk, "team": team.pk, "user": bob.pk, "role": "member", "DELETE": "on"}
+    web.post(page(Team, "change", team.pk), {"name": "Search", "metadata": "{}"} | inline("memberships", row, initial=1))
+    assert not Budget.objects.exists()
 
 
 def test_person_is_made_with_role_and_password(web: Client) -> None:
@@ -305,47 +323,6 @@ def test_organisation_leaves_events(web: Client) -> None:
     web.post(page(Organisation, "delete", acme.pk), {"post": "yes"})
     told = [event.event for event in AuditEvent.objects.order_by("-id")[:3]]
     assert told == ["organisation.deleted", "organisation.changed", "organisation.created"]
-
-
-# ── money ─────────────────────────────────────────────────────────────────────
-def test_budget_is_edited_in_dollars(web: Client) -> None:
-    team = make_team()
-    form = {"scope": "team", "scope_id": team.pk, "amount_nano": "12.50", "period": "1w", "mode": "hard", "time_zone": "UTC"} | inline(
-        "windows"
-    )
-    web.post(page(Budget, "add"), form)
-    budget = Budget.objects.get()
-    assert (budget.amount_nano, budget.period) == (12_500_000_000, "1w")
-    web.post(page(Budget, "change", str(budget.pk)), form | {"amount_nano": "20"})
-    web.post(page(Budget, "delete", str(budget.pk)), {"post": "yes"})
-    assert [event.event for event in AuditEvent.objects.order_by("-id")[:3]] == ["budget.removed", "budget.set", "budget.set"]
-
-
-@pytest.mark.parametrize("wrong", [{"scope_id": "nobody"}, {"period": "fortnight"}, {"time_zone": "Mars"}, {"amount_nano": "-1"}])
-def test_wrong_budget_is_told_on_the_form(web: Client, wrong: dict[str, str]) -> None:
-    form = {"scope": "team", "scope_id": make_team().pk, "amount_nano": "1", "period": "", "mode": "hard", "time_zone": "UTC"} | inline(
-        "windows"
-    )
-    assert web.post(page(Budget, "add"), form | wrong).context["adminform"].form.errors
-    assert not Budget.objects.exists()
-
-
-def test_price_is_edited_in_dollars_per_million_tokens(web: Client) -> None:
-    form = {
-        "provider": "anthropic",
-        "model": "claude-*",
-        "starts_at_0": "2026-01-01",
-        "starts_at_1": "00:00",
-        "input_pico": "3",
-        "output_pico": "15",
-        "web_search_pico": "10",
-    }
-    web.post(page(Price, "add"), form)
-    price = Price.objects.get()
-    assert (price.input_pico, price.output_pico, price.web_search_pico) == (3_000_000, 15_000_000, 10_000_000_000)
-    web.post(page(Price, "change", str(price.pk)), form | {"input_pico": "2.5"})
-    web.post(page(Price, "delete", str(price.pk)), {"post": "yes"})
-    assert [event.event for event in AuditEvent.objects.order_by("-id")[:3]] == ["price.removed", "price.set", "price.set"]
 
 
 # ── routing ───────────────────────────────────────────────────────────────────
@@ -430,3 +407,22 @@ def test_own_password_changed_on_the_account_page_leaves_an_event(web: Client) -
     web.post(reverse("account_change_password"), form)
     assert (last_event().event, last_event().after) == ("user.changed", {"password": "changed"})
     assert User.objects.get(username="root").check_password("another-fine-secret")
+
+
+# ── money ─────────────────────────────────────────────────────────────────────
+def test_price_is_edited_in_dollars_per_million_tokens(web: Client) -> None:
+    form = {
+        "provider": "anthropic",
+        "model": "claude-*",
+        "starts_at_0": "2026-01-01",
+        "starts_at_1": "00:00",
+        "input_pico": "3",
+        "output_pico": "15",
+        "web_search_pico": "10",
+    }
+    web.post(page(Price, "add"), form)
+    price = Price.objects.get()
+    assert (price.input_pico, price.output_pico, price.web_search_pico) == (3_000_000, 15_000_000, 10_000_000_000)
+    web.post(page(Price, "change", str(price.pk)), form | {"input_pico": "2.5"})
+    web.post(page(Price, "delete", str(price.pk)), {"post": "yes"})
+    assert [event.event for event in AuditEvent.objects.order_by("-id")[:3]] == ["price.removed", "price.set", "price.set"]

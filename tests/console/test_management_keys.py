@@ -1,20 +1,24 @@
-"""LiteLLM's scripts against /key/generate and /key/info."""
+"""LiteLLM's scripts against /key/…."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit.models import AuditEvent
 from audit.trail import first_broken
-from billing.models import Budget, LedgerEntry
+from billing.models import Budget, BudgetPlan, LedgerEntry, Window
+from billing.standing import sentence
+from billing.status import standing_of
 from keys.models import User, VirtualKey
 from keys.secrets import hash_token
-from tests.factories import make_admin, make_key, make_organisation, make_team
+from tests.factories import make_admin, make_key, make_organisation, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -111,12 +115,11 @@ def test_own_key_value_is_used(client: Client) -> None:
 
 
 def test_fields_we_do_not_act_on_are_kept_and_named(client: Client) -> None:
-    answer = generate(
-        client, {"aliases": {"a": "b"}, "soft_budget": 5, "guardrails": ["x"], "config": {}, "key_type": "default", "auto_rotate": False}
-    )
-    assert answer["x-tallygate-ignored-fields"] == "aliases, guardrails, soft_budget"
+    asks_nothing = {"config": {}, "key_type": "default", "auto_rotate": False}
+    answer = generate(client, {"aliases": {"a": "b"}, "temp_budget_increase": 5, "guardrails": ["x"]} | asks_nothing)
+    assert answer["x-tallygate-ignored-fields"] == "aliases, guardrails, temp_budget_increase"
     assert answer.json()["aliases"] == {"a": "b"}
-    assert VirtualKey.objects.get().extra == {"aliases": {"a": "b"}, "soft_budget": 5, "guardrails": ["x"]}
+    assert VirtualKey.objects.get().extra == {"aliases": {"a": "b"}, "temp_budget_increase": 5, "guardrails": ["x"]}
 
 
 @pytest.mark.parametrize("forged", ["id", "token_hash", "created_by", "revoked_at", "extra", "is_superuser", "origin"])
@@ -211,8 +214,7 @@ def test_alias_is_no_key(client: Client) -> None:
 
 def test_spend_is_that_of_the_running_window(client: Client) -> None:
     told = generate(client, {"max_budget": 10, "budget_duration": "30d"}).json()
-    budget = Budget.objects.get()
-    budget.windows.create(starts_at=budget.anchored_at, posted_nano=2_500_000_000)
+    Window.objects.update(posted_nano=2_500_000_000)
     assert info(client, told["key"]).json()["info"]["spend"] == 2.5
 
 
@@ -246,3 +248,181 @@ def test_no_secret_is_in_the_database(client: Client) -> None:
     assert "key.issued" in dump
     assert [secret for secret in secrets if secret in dump] == []
     assert first_broken() is None
+
+
+# ── changing ──────────────────────────────────────────────────────────────────
+def post(client: Client, path: str, body: object) -> Any:
+    return client.post(path, json.dumps(body), content_type="application/json", headers={"x-api-key": master()})
+
+
+ALL_MONEY: dict[str, Any] = {
+    "max_budget": 20, "soft_budget": 15.5, "budget_duration": "30d",
+    "model_max_budget": {"claude-opus": {"budget_limit": 5, "time_period": "1d"}},
+    "model_rpm_limit": {"claude-opus": 10}, "model_tpm_limit": {"claude-opus": 1000, "claude-haiku": 5},
+}  # fmt: skip
+
+
+def test_every_kind_of_limit_is_kept_and_told(client: Client) -> None:
+    told = generate(client, ALL_MONEY).json()
+    assert {name: told[name] for name in ALL_MONEY} == ALL_MONEY
+    rows = Budget.objects.order_by("id").values_list("model", "mode", "period", "amount_nano")
+    assert set(rows) == {("", "hard", "30d", 20 * 10**9), ("", "soft", "30d", 15_500_000_000), ("claude-opus", "hard", "1d", 5 * 10**9)}
+    assert VirtualKey.objects.get().model_limits == {"claude-opus": {"rpm": 10, "tpm": 1000}, "claude-haiku": {"tpm": 5}}
+
+
+def test_reset_is_told_at_once(client: Client) -> None:
+    told = generate(client, {"max_budget": 1, "budget_duration": "7d"}).json()
+    assert datetime.fromisoformat(told["budget_reset_at"]) == Budget.objects.get().anchored_at + timedelta(days=7)
+
+
+def test_fields_that_are_not_sent_stay_as_they_are(client: Client) -> None:
+    made = generate(client, ALL_MONEY | {"key_alias": "a", "models": ["x"], "tags": ["t"]}).json()
+    told = post(client, "/key/update", {"key": made["key"], "rpm_limit": 7}).json()
+    same = {*ALL_MONEY, "key_alias", "models", "tags", "budget_reset_at"}
+    assert {name: told[name] for name in same} == {name: made[name] for name in same}
+    assert (told["rpm_limit"], told["key"]) == (7, made["token"])
+
+
+def test_null_takes_a_value_away(client: Client) -> None:
+    key = generate(client, ALL_MONEY | {"rpm_limit": 7, "duration": "1d", "metadata": {"a": 1}}).json()["key"]
+    cleared = [*ALL_MONEY, "rpm_limit", "metadata", "duration"]
+    told = post(client, "/key/update", {"key": key} | dict.fromkeys(cleared)).json()
+    shown = (told["max_budget"], told["soft_budget"], told["model_max_budget"], told["rpm_limit"], told["metadata"], told["expires"])
+    assert shown == (None, None, {}, None, {}, None)
+    assert not Budget.objects.exists()
+    assert VirtualKey.objects.get().model_limits == {}
+
+
+def test_amount_is_changed_and_mode_and_time_zone_stay(client: Client) -> None:
+    key = generate(client, {"max_budget": 20, "budget_duration": "30d"}).json()["key"]
+    Budget.objects.update(mode="strict", time_zone="Asia/Tokyo", thresholds=[90])
+    post(client, "/key/update", {"key": key, "max_budget": 30})
+    budget = Budget.objects.get()
+    assert (budget.amount_nano, budget.period, budget.mode, budget.time_zone, budget.thresholds) == (
+        30 * 10**9, "30d", "strict", "Asia/Tokyo", [90],
+    )  # fmt: skip
+
+
+def test_changed_duration_starts_a_window_and_forgets_none(client: Client) -> None:
+    key = generate(client, {"max_budget": 20, "soft_budget": 10, "budget_duration": "30d"}).json()["key"]
+    Window.objects.update(posted_nano=5)
+    told = post(client, "/key/update", {"key": key, "budget_duration": "7d"}).json()
+    assert (told["spend"], told["budget_duration"]) == (0, "7d")
+    assert sorted(Window.objects.values_list("posted_nano", flat=True)) == [0, 0, 5, 5]
+
+
+def test_model_that_is_no_longer_named_loses_its_budget(client: Client) -> None:
+    key = generate(client, ALL_MONEY).json()["key"]
+    told = post(
+        client, "/key/update", {"key": key, "model_max_budget": {"claude-haiku": {"max_budget": 1, "budget_duration": "1mo"}}}
+    ).json()
+    assert told["model_max_budget"] == {"claude-haiku": {"budget_limit": 1, "time_period": "1mo"}}
+    assert set(Budget.objects.values_list("model", flat=True)) == {"", "claude-haiku"}
+
+
+def test_plan_is_taken_and_left(client: Client) -> None:
+    BudgetPlan.objects.create(id="trial", amount_nano=10**10, period="30d")
+    told = generate(client, {"budget_id": "trial"}).json()
+    assert (told["budget_id"], told["max_budget"], told["litellm_budget_table"]["max_budget"]) == ("trial", 10, 10)
+    told = post(client, "/key/update", {"key": told["key"], "budget_id": None}).json()
+    assert (told["budget_id"], told["max_budget"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"budget_id": "nobody"}, "budget_id"),
+        ({"max_budget": 1, "budget_duration": "1M"}, "budget_duration"),
+        ({"model_max_budget": {"x": {"budget_limit": 1, "time_period": "soon"}}}, "budget_duration"),
+        ({"model_max_budget": {" ": {"budget_limit": 1}}}, "model_max_budget"),
+        ({"team_id": "nobody"}, "team_id"),
+    ],
+)
+def test_wrong_update_changes_nothing(client: Client, body: dict[str, Any], param: str) -> None:
+    key = generate(client, {"key_alias": "a"}).json()["key"]
+    answer = post(client, "/key/update", {"key": key, "key_alias": "b"} | body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert VirtualKey.objects.get().name == "a"
+
+
+def test_what_the_api_tells_of_a_budget_is_the_refusals_sentence(client: Client) -> None:
+    """R32: the figures and the text are those of one function."""
+    key = generate(client, {"key_alias": "laptop", "max_budget": 2, "budget_duration": "30d"}).json()["key"]
+    Window.objects.update(posted_nano=500_000_000)
+    [one] = info(client, key).json()["info"]["budgets"]
+    standing = standing_of(Budget.objects.get(), timezone.now())
+    assert (one["text"], one["spend"], one["left"], one["used_percent"]) == (sentence(standing, "laptop"), 0.5, 1.5, 25)
+
+
+def test_key_is_blocked_and_unblocked(client: Client) -> None:
+    _, token = make_key()
+    assert post(client, "/key/block", {"key": token}).json()["blocked"] is True
+    told = post(client, "/key/unblock", {"key": hash_token(token)}).json()
+    assert (told["blocked"], told["token"]) == (False, hash_token(token))
+
+
+def test_deleted_keys_take_their_budgets_along(client: Client) -> None:
+    keys = [generate(client, {"key_alias": name, "max_budget": 1}).json() for name in "abc"]
+    told = post(client, "/key/delete", {"keys": [keys[0]["key"], keys[1]["token"]]}).json()
+    assert told == {"deleted_keys": [keys[0]["token"], keys[1]["token"]]}
+    assert post(client, "/key/delete", {"key_aliases": ["c"]}).json() == {"deleted_keys": ["c"]}
+    assert (VirtualKey.objects.count(), Budget.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [{"keys": ["sk-nobody-at-all"]}, {"key_aliases": ["nobody"]}])
+def test_one_unknown_key_and_none_is_deleted(client: Client, body: dict[str, list[str]]) -> None:
+    _, token = make_key()
+    answer = post(client, "/key/delete", {name: [*names, token] for name, names in body.items()})
+    assert answer.status_code == 404
+    assert VirtualKey.objects.exists()
+    assert "nobody-at-all" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["update", "delete", "block", "unblock"])
+def test_change_of_an_unknown_key_is_a_404_that_repeats_no_secret(client: Client, path: str) -> None:
+    answer = post(client, f"/key/{path}", {"key": "sk-perhaps-a-secret", "keys": ["sk-perhaps-a-secret"]})
+    assert answer.status_code == 404
+    assert "perhaps" not in answer.content.decode()
+
+
+# ── listing ───────────────────────────────────────────────────────────────────
+def listed(client: Client, **query: Any) -> Any:
+    return client.get("/key/list", query, headers={"x-api-key": master()}).json()
+
+
+def test_keys_are_listed_in_pages_of_hashes(client: Client) -> None:
+    keys = [make_key(f"k{number}")[0] for number in range(5)]
+    told = listed(client, page=2, size=2)
+    assert (told["total_count"], told["current_page"], told["total_pages"]) == (5, 2, 3)
+    assert told["keys"] == [keys[2].token_hash, keys[1].token_hash]
+
+
+def test_list_is_narrowed_by_whom_the_keys_are_of(client: Client) -> None:
+    team, user = make_team(), make_user()
+    of_team, of_user = make_key("a", team=team)[0], make_key("b", user=user)[0]
+    assert listed(client, team_id=team.pk)["keys"] == [of_team.token_hash]
+    assert listed(client, user_id=user.pk)["keys"] == [of_user.token_hash]
+    assert listed(client, key_alias="b")["keys"] == listed(client, key_hash=of_user.token_hash)["keys"] == [of_user.token_hash]
+
+
+def test_listed_objects_cost_the_same_few_queries(client: Client) -> None:
+    for number in range(3):
+        generate(client, ALL_MONEY | {"key_alias": f"k{number}"})
+    with CaptureQueriesContext(connection) as few:
+        listed(client, return_full_object=True)
+    for number in range(3, 12):
+        generate(client, ALL_MONEY | {"key_alias": f"k{number}"})
+    with CaptureQueriesContext(connection) as many:
+        rows = listed(client, return_full_object=True, size=100)["keys"]
+    assert len(many) == len(few)
+    assert {row["max_budget"] for row in rows} == {20}
+
+
+@pytest.mark.parametrize("query", [{"size": 101}, {"page": 0}, {"sort_by": "secret"}])
+def test_wrong_list_is_refused(client: Client, query: dict[str, Any]) -> None:
+    assert client.get("/key/list", query, headers={"x-api-key": master()}).status_code in {400, 422}
+
+
+@pytest.mark.parametrize("path", ["/key/list", "/team/list", "/budget/list", "/team/info?team_id=x", "/budget/settings?budget_id=x"])
+def test_reading_needs_the_master_key(client: Client, path: str) -> None:
+    assert client.get(path, headers={"x-api-key": make_key()[1]}).status_code == 401

@@ -11,13 +11,16 @@ from django.utils import timezone
 from audit.rows import ChangeRefused
 from audit.trail import COMMAND_LINE
 from billing.actions import BudgetTerms, nano_of
+from billing.models import Budget
 from billing.money import money
+from billing.standing import sentence
+from billing.status import standings
 from console.connecting import blocks, example_model
-from console.use_cases import budgets_of_key, issue_key_with_budget, spent_in_ledger
+from console.use_cases import budgets_of, issue_key_with_budget, spent_in_ledger
+from gateway_project.named_rows import key_named, team_named, user_named, words_of
 from keys.actions import KeySpec, block_key, revoke_key, rotate_key, unblock_key
 from keys.durations import WrongDuration, after
-from keys.models import Team, User, VirtualKey
-from keys.secrets import hash_token
+from keys.models import VirtualKey
 
 SIMPLE_VERBS = {"revoke": revoke_key, "block": block_key, "unblock": unblock_key}
 
@@ -34,6 +37,7 @@ class Command(BaseCommand):
         create.add_argument("--models", default="", help="model names with commas between them; none means all")
         create.add_argument("--max-budget", default="", metavar="USD", help="such as 20 or 12.50")
         create.add_argument("--period", default="", help="when the budget starts anew: 7d, 30d, 1mo, day, week, month; without it never")
+        create.add_argument("--mode", choices=Budget.Mode.values, default=Budget.Mode.HARD, help="what the budget does when it is spent")
         create.add_argument("--expires", default="", metavar="DURATION", help="such as 12h, 7d or 1mo; without it never")
         create.add_argument("--rpm", type=int, help="requests per minute")
         create.add_argument("--tpm", type=int, help="tokens per minute")
@@ -55,7 +59,7 @@ class Command(BaseCommand):
         verb = options["verb"]
         try:
             if verb in SIMPLE_VERBS:
-                self._tell(SIMPLE_VERBS[verb](_named(options["key"]), actor=COMMAND_LINE), options)
+                self._tell(SIMPLE_VERBS[verb](key_named(options["key"]), actor=COMMAND_LINE), options)
             else:
                 getattr(self, f"_{verb}")(options)
         except (ChangeRefused, WrongDuration) as refusal:
@@ -65,21 +69,21 @@ class Command(BaseCommand):
         now = timezone.now()
         spec = KeySpec(
             name=options["name"].strip(),
-            team=_team(options["team"]),
-            user=_user(options["user"]),
-            allowed_models=_words(options["models"]),
+            team=team_named(options["team"]) if options["team"] else None,
+            user=user_named(options["user"]) if options["user"] else None,
+            allowed_models=words_of(options["models"]),
             expires_at=after(options["expires"], now) if options["expires"] else None,
             rpm_limit=options["rpm"],
             tpm_limit=options["tpm"],
             parallel_limit=options["parallel"],
             cost_centre=options["cost_centre"],
-            tags=_words(options["tags"]),
+            tags=words_of(options["tags"]),
         )
-        key, token = issue_key_with_budget(spec, _terms(options["max_budget"], options["period"]), actor=COMMAND_LINE)
+        key, token = issue_key_with_budget(spec, _terms(options), actor=COMMAND_LINE)
         self._hand_over(key, token, options)
 
     def _rotate(self, options: dict[str, Any]) -> None:
-        key, now = _named(options["key"]), timezone.now()
+        key, now = key_named(options["key"]), timezone.now()
         overlap = after(options["overlap"], now) - now if options["overlap"] else timedelta(0)
         token = rotate_key(key, actor=COMMAND_LINE, overlap=overlap)
         key.refresh_from_db()
@@ -96,7 +100,7 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         keys = VirtualKey.objects.select_related("team", "user")
         if options["team"]:
-            keys = keys.filter(team=_team(options["team"]))
+            keys = keys.filter(team=team_named(options["team"]))
         rows = [_described(key, timezone.now()) for key in keys]
         if options["as_json"]:
             self.stdout.write(json.dumps(rows, indent=2))
@@ -105,7 +109,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{row['name']:<30} {row['hint']:<10} {row['state']:<8} {row['team'] or '':<24} {row['id'][:12]}".rstrip())
 
     def _show(self, options: dict[str, Any]) -> None:
-        self._tell(_named(options["key"]), options)
+        self._tell(key_named(options["key"]), options)
 
     def _tell(self, key: VirtualKey, options: dict[str, Any]) -> None:
         row = _described(key, timezone.now())
@@ -113,48 +117,17 @@ class Command(BaseCommand):
         self.stdout.write(lines)
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _team(name: str) -> Team | None:
-    if not name:
-        return None
-    found = list(Team.objects.filter(pk=name) or Team.objects.filter(name=name)[:2])
-    if len(found) != 1:
-        raise CommandError(f"There is no team {name!r}." if not found else f"Several teams are named {name!r}; give the id.")
-    return found[0]
-
-
-def _user(name: str) -> User | None:
-    if not name:
-        return None
-    found = User.objects.filter(pk=name).first() or User.objects.filter(username=name).first() or User.objects.filter(email=name).first()
-    if found is None:
-        raise CommandError(f"There is no user {name!r}.")
-    return found
-
-
-def _named(name: str) -> VirtualKey:
-    """A secret is looked up by its hash. Of several keys with one name the live one is meant."""
-    wanted = hash_token(name) if name.startswith("sk-") else name
-    found = VirtualKey.objects.named(wanted).order_by("-revoked_at").select_related("team", "user")
-    key = found.filter(revoked_at=None).first() or found.first()
-    if key is None:
-        raise CommandError("There is no such key. `keys list` shows all.")
-    return key
-
-
-def _terms(amount: str, period: str) -> list[BudgetTerms]:
-    if not amount:
-        if period:
+def _terms(options: dict[str, Any]) -> list[BudgetTerms]:
+    if not options["max_budget"]:
+        if options["period"]:
             raise CommandError("--period needs --max-budget.")
         return []
-    return [BudgetTerms(nano_of(amount), period)]
+    return [BudgetTerms(nano_of(options["max_budget"]), options["period"], options["mode"])]
 
 
 def _described(key: VirtualKey, now: datetime) -> dict[str, Any]:
-    budgets = [f"{money(budget.amount_nano)} {budget.period or 'once and for all'}" for budget in budgets_of_key(key.pk)]
+    own = list(budgets_of(Budget.Scope.KEY, key.pk))
+    standing = standings(own, now)
     return {
         "name": str(key),
         "id": key.pk,
@@ -163,11 +136,13 @@ def _described(key: VirtualKey, now: datetime) -> dict[str, Any]:
         "team": key.team.name if key.team else None,
         "user": str(key.user) if key.user else None,
         "models": key.allowed_models,
-        "budgets": budgets,
-        "spent": money(spent_in_ledger(key.pk)),
+        "budgets": [f"{money(budget.amount_nano)} {budget.period or 'once and for all'}" for budget in own],
+        "standing": [sentence(standing[budget.pk], str(key)) for budget in own],
+        "spent": money(spent_in_ledger("key_id", [key.pk]).get(key.pk, 0)),
         "rpm_limit": key.rpm_limit,
         "tpm_limit": key.tpm_limit,
         "parallel_limit": key.parallel_limit,
+        "model_limits": key.model_limits,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "cost_centre": key.cost_centre,
         "tags": key.tags,

@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import Count
 
 from audit.rows import ChangeRefused
 from audit.trail import COMMAND_LINE
+from billing.actions import BudgetTerms, nano_of, set_budget
+from billing.models import Budget
+from gateway_project.named_rows import organisation_named, words_of
 from keys.actions import create_team
-from keys.models import Organisation, Team
+from keys.models import Team
 
 
 class Command(BaseCommand):
@@ -22,6 +26,8 @@ class Command(BaseCommand):
         create.add_argument("--organisation", default="", help="organisation id or name")
         create.add_argument("--models", default="", help="model names with commas between them; none means all")
         create.add_argument("--cost-centre", default="")
+        create.add_argument("--max-budget", default="", metavar="USD", help="such as 500; more under `budgets`")
+        create.add_argument("--period", default="", help="when the budget starts anew: 7d, 30d, 1mo, day, week, month; without it never")
         for one in (create, verbs.add_parser("list", help="list teams")):
             one.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
@@ -35,19 +41,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{row['id']}  {row['name']}")
 
     def _create(self, options: dict[str, Any]) -> Team:
-        models = [name.strip() for name in options["models"].split(",") if name.strip()]
-        team = Team(name=options["name"].strip(), allowed_models=models, cost_centre=options["cost_centre"])
-        team.organisation = _organisation(options["organisation"])
+        if options["period"] and not options["max_budget"]:
+            raise CommandError("--period needs --max-budget.")
+        team = Team(name=options["name"].strip(), allowed_models=words_of(options["models"]), cost_centre=options["cost_centre"])
+        team.organisation = organisation_named(options["organisation"]) if options["organisation"] else None
         try:
-            return create_team(team, actor=COMMAND_LINE)
+            with transaction.atomic():
+                create_team(team, actor=COMMAND_LINE)
+                if options["max_budget"]:
+                    terms = BudgetTerms(nano_of(options["max_budget"]), options["period"])
+                    set_budget(Budget.Scope.TEAM, team.pk, terms, actor=COMMAND_LINE)
+            return team
         except ChangeRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-
-
-def _organisation(name: str) -> Organisation | None:
-    if not name:
-        return None
-    found = Organisation.objects.filter(pk=name).first() or Organisation.objects.filter(name=name).first()
-    if found is None:
-        raise CommandError(f"There is no organisation {name!r}.")
-    return found

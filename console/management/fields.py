@@ -1,0 +1,73 @@
+"""Fields that the bodies of several addresses share, as LiteLLM's scripts send them."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from django.http import HttpResponse
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+Dollars = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
+Limit = Annotated[int, Field(ge=0, lt=2**31)]
+BigLimit = Annotated[int, Field(ge=0, lt=2**63)]
+# Sent by LiteLLM's own tools with these values, which ask for nothing.
+ASKS_NOTHING: tuple[Any, ...] = (None, [], {}, "", False, 0, "default")
+
+
+class ModelBudget(BaseModel):
+    budget_limit: Dollars = Field(validation_alias=AliasChoices("budget_limit", "max_budget"))
+    time_period: str = Field("", validation_alias=AliasChoices("time_period", "budget_duration"))
+
+
+class Body(BaseModel):
+    """What we act on. Every other field is taken and named in `x-tallygate-ignored-fields`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def ignored(self) -> dict[str, Any]:
+        return {name: value for name, value in (self.model_extra or {}).items() if value not in ASKS_NOTHING}
+
+
+class Money(Body):
+    max_budget: Dollars | None = None
+    soft_budget: Dollars | None = None
+    budget_duration: str | None = None
+
+
+class MoneyByModel(Money):
+    budget_id: str | None = Field(None, max_length=64)
+    model_max_budget: dict[str, ModelBudget] | None = None
+
+
+class Limits(Body):
+    tpm_limit: BigLimit | None = None
+    rpm_limit: Limit | None = None
+    max_parallel_requests: Limit | None = None
+
+
+class LimitsByModel(Limits):
+    model_rpm_limit: dict[str, Limit] | None = None
+    model_tpm_limit: dict[str, BigLimit] | None = None
+
+    def model_limits(self, known: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+        """`known` with the kinds that were sent; null takes a kind away."""
+        kinds = {"rpm": self.model_rpm_limit, "tpm": self.model_tpm_limit}
+        sent = {kind: limits or {} for kind, limits in kinds.items() if f"model_{kind}_limit" in self.model_fields_set}
+        models = dict.fromkeys([*known, *(model for limits in sent.values() for model in limits)])
+        merged: dict[str, dict[str, int]] = {}
+        for model in models:
+            kept = {kind: limit for kind, limit in known.get(model, {}).items() if kind not in sent}
+            merged[model] = kept | {kind: limits[model] for kind, limits in sent.items() if model in limits}
+        return {model: limits for model, limits in merged.items() if limits}
+
+
+def limits_row(model_limits: dict[str, dict[str, int]]) -> dict[str, Any]:
+    def of(kind: str) -> dict[str, int] | None:
+        return {model: limits[kind] for model, limits in model_limits.items() if kind in limits} or None
+
+    return {"model_rpm_limit": of("rpm"), "model_tpm_limit": of("tpm")}
+
+
+def name_ignored(response: HttpResponse, names: dict[str, Any]) -> None:
+    shown = sorted(name for name in names if name.isascii() and name.isprintable())
+    if shown:
+        response["x-tallygate-ignored-fields"] = ", ".join(shown)
