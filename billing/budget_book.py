@@ -9,7 +9,10 @@ WindowKey = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """An amount (nano-USD) per period for one scope. `is_hard`: calls are refused once it is spent."""
+    """An amount (nano-USD) per period for one scope, which people call `name`; of calls for `model` only where one is named.
+
+    A `hard` budget admits calls while money is left, a `strict` one only what fits whole, a `soft` one everything.
+    """
 
     id: int
     scope: str
@@ -18,19 +21,34 @@ class BudgetRow:
     period: str
     time_zone: str
     anchored_at: datetime
-    is_hard: bool = True
+    mode: str = "hard"
+    model: str = ""
+    clamp_output: bool = False
+    name: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        return self.mode != "soft"
+
+    def covers(self, model: str) -> bool:
+        """Whether calls for this public model name count."""
+        if not self.model or self.model == model:
+            return True
+        return self.model.endswith("*") and model.startswith(self.model[:-1])
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetBook:
-    """All budgets by (scope, id), and what the database has posted per (budget id, window start as epoch seconds)."""
+    """All budgets by (scope, id). `scopes` are those in use, so that a call need not be asked for what no budget looks at."""
 
     by_scope: Mapping[tuple[str, str], tuple[BudgetRow, ...]] = field(default_factory=dict)
-    posted: Mapping[WindowKey, int] = field(default_factory=dict)
+    by_id: Mapping[int, BudgetRow] = field(default_factory=dict)
+    scopes: frozenset[str] = frozenset()
+    names_models: bool = False
 
     @classmethod
-    def of(cls, rows: list[BudgetRow], posted: Mapping[WindowKey, int]) -> "BudgetBook":
+    def of(cls, rows: list[BudgetRow]) -> "BudgetBook":
         by_scope: dict[tuple[str, str], tuple[BudgetRow, ...]] = {}
         for row in rows:
             by_scope[row.scope, row.scope_id] = (*by_scope.get((row.scope, row.scope_id), ()), row)
-        return cls(by_scope, posted)
+        return cls(by_scope, {row.id: row for row in rows}, frozenset(row.scope for row in rows), any(row.model for row in rows))

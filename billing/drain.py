@@ -18,8 +18,9 @@ from billing.journal import Entry, Opened
 from billing.journal_reader import Block, Reader, take_lock
 from billing.loading import load_prices
 from billing.models import LedgerEntry
-from billing.posting import post, settled, tidied
+from billing.posting import Tell, post, settled, tidied
 from billing.recovery import estimated, merged
+from billing.shares import retire
 from billing.snapshot import PriceBook
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ BUSY_S = 0.5
 IDLE_S = 0.5
 ADOPT_EVERY_S = 5.0
 RETRY_S = 0.5
+MAX_DIGITS = 10
 MAX_RETRY_S = 8.0
 REJECTED = "rejected.log"
 # What a single odd entry raises, and not the database's absence.
@@ -41,10 +43,15 @@ _opened_decoder = msgspec.json.Decoder(Opened)
 
 
 class Drainer:
-    """Drains this process's journal from a thread, and adopts those of dead processes. `own` is None to adopt only."""
+    """Drains this process's journal from a thread, and adopts those of dead processes. `own` is None to adopt only.
 
-    def __init__(self, root: Path, own: Path | None) -> None:
+    `tell` hears what was moved from the shares of this process, as `post` says.
+    """
+
+    def __init__(self, root: Path, own: Path | None, tell: Tell = lambda moves: None) -> None:
         self._root = root
+        self._tell = tell
+        self._set_aside_before: set[int] = set()
         self._own = Reader(own) if own else None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,16 +100,27 @@ class Drainer:
             return None
 
     def _adopt_all(self) -> int:
-        return sum(self._adopt(Reader(lock.parent)) for lock in sorted(self._root.glob("*/lock")))
+        """A folder that cannot be read keeps nobody from the others."""
+        lines = 0
+        unreadable: OSError | None = None
+        for lock in sorted(self._root.glob("*/lock")):
+            try:
+                lines += self._adopt(Reader(lock.parent))
+            except OSError as error:
+                unreadable = error
+        if unreadable is not None:
+            raise unreadable
+        return lines
 
     def _adopt(self, reader: Reader) -> int:
-        """Posts the journal of a process that is gone and removes its folder; nothing when the process lives."""
+        """Posts the journal of a process that is gone, sends its shares home and removes its folder; nothing when the process lives."""
         lock = take_lock(reader.folder / "lock")
         if lock is None:
             return 0
         try:
             lines = self._drain(reader)
             self._reap(reader)
+            retire(reader.folder.name)
             reader.delete()
         finally:
             os.close(lock)
@@ -120,17 +138,24 @@ class Drainer:
     def _post_block(self, reader: Reader, block: Block) -> None:
         opened: list[tuple[str, bytes]] = []
         closed: list[Call] = []
+        freed: list[str] = []
+        extended: list[tuple[str, int]] = []
         odd: list[bytes] = []
         for line in block.lines:
             if line.startswith(b"o "):
                 opened.append((line[2 : line.find(b" ", 2)].decode("utf-8", "replace"), line))
             elif line.startswith(b"c ") and (entry := _entry(line)) is not None:
                 closed.append((line, entry))
+            elif line.startswith(b"f "):
+                freed.append(line[2:].decode("utf-8", "replace"))
+            elif line.startswith(b"x ") and (extension := _extension(line)) is not None:
+                extended.append(extension)
             elif line:
                 odd.append(line)
-        posted, refused = _post_calls(closed, LedgerEntry.Kind.BASE)
+        posted, refused = self._post_calls(closed, LedgerEntry.Kind.BASE, reader)
         self._set_aside(odd + refused)
-        reader.posted(block, opened, (note.id for entry in posted for note in entry.summary.attempts))
+        ended = (note.id for entry in posted for note in entry.summary.attempts)
+        reader.posted(block, opened, (*freed, *ended), extended)
 
     def _reap(self, reader: Reader) -> None:
         """Posts what was opened and never closed. A call that has its record is settled, whatever lines of it are left."""
@@ -138,23 +163,42 @@ class Drainer:
             logger.warning("a torn last line is ignored", extra={"fields": {"journal": reader.folder.name, "files": torn}})
         lines = reader.openings()
         prices = load_prices() if lines else PriceBook()
-        openings = [(line, _estimate(line, prices)) for line in lines]
+        openings = [(line, _estimate(line, granted, prices)) for line, granted in lines]
         lost = merged((line, entry) for line, entry in openings if entry is not None)
         known = settled([entry.summary.id for _, entry in lost])
         lost = [(line, entry) for line, entry in lost if entry.summary.id not in known]
-        posted, refused = _post_calls(lost, LedgerEntry.Kind.REAP)
+        posted, refused = self._post_calls(lost, LedgerEntry.Kind.REAP, reader)
         self._set_aside([line for line, entry in openings if entry is None] + refused)
         if posted:
             logger.warning("calls whose end nobody saw were posted at their estimate", extra={"fields": {"calls": len(posted)}})
 
     def _set_aside(self, lines: Sequence[bytes]) -> None:
-        """Keeps lines that cannot be posted where a person can look at them."""
+        """Keeps lines that cannot be posted where a person can look at them; once, however often their folder is read."""
+        lines = [line for line in lines if hash(line) not in self._set_aside_before]
         if not lines:
             return
         logger.error("journal lines cannot be posted; they are kept apart", extra={"fields": {"lines": len(lines), "file": REJECTED}})
         descriptor = os.open(self._root / REJECTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
+        self._set_aside_before.update(map(hash, lines))
+
+    def _post_calls(self, calls: Sequence[Call], kind: str, reader: Reader) -> tuple[list[Entry], list[bytes]]:
+        """(what is posted, lines of what cannot be). A batch that the database does not take is posted one by one, tidied."""
+        posted: list[Entry] = []
+        refused: list[bytes] = []
+        tell = self._tell if reader is self._own else _tell_nobody
+        for start in range(0, len(calls), BATCH):
+            part = calls[start : start + BATCH]
+            entries = [entry for _, entry in part]
+            try:
+                post(entries, kind, reader.folder.name, tell)
+            except UNPOSTABLE:
+                taken = [(line, entry, _post_alone(entry, kind, reader.folder.name, tell)) for line, entry in part]
+                entries = [entry for _, entry, is_posted in taken if is_posted]
+                refused += [line for line, _, is_posted in taken if not is_posted]
+            posted += entries
+        return posted, refused
 
 
 def _let_go_of_connection() -> None:
@@ -170,34 +214,26 @@ def _entry(line: bytes) -> Entry | None:
         return None
 
 
-def _estimate(line: bytes, prices: PriceBook) -> Entry | None:
+def _extension(line: bytes) -> tuple[str, int] | None:
+    attempt_id, _, tokens = line[2:].partition(b" ")
+    return (attempt_id.decode("utf-8", "replace"), int(tokens)) if tokens.isdigit() and len(tokens) < MAX_DIGITS else None
+
+
+def _estimate(line: bytes, granted: int, prices: PriceBook) -> Entry | None:
     _, attempt_id, content = [*line.split(b" ", 2), b"", b""][:3]
     try:
-        return estimated(attempt_id.decode(), _opened_decoder.decode(content), prices)
+        return estimated(attempt_id.decode(), _opened_decoder.decode(content), granted, prices)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _post_calls(calls: Sequence[Call], kind: str) -> tuple[list[Entry], list[bytes]]:
-    """(what is posted, lines of what cannot be). A batch that the database does not take is posted one by one, tidied."""
-    posted: list[Entry] = []
-    refused: list[bytes] = []
-    for start in range(0, len(calls), BATCH):
-        part = calls[start : start + BATCH]
-        entries = [entry for _, entry in part]
-        try:
-            post(entries, kind)
-        except UNPOSTABLE:
-            taken = [(line, entry, _post_alone(entry, kind)) for line, entry in part]
-            entries = [entry for _, entry, is_posted in taken if is_posted]
-            refused += [line for line, _, is_posted in taken if not is_posted]
-        posted += entries
-    return posted, refused
-
-
-def _post_alone(entry: Entry, kind: str) -> bool:
+def _post_alone(entry: Entry, kind: str, instance_id: str, tell: Tell) -> bool:
     try:
-        post([tidied(entry)], kind)
+        post([tidied(entry)], kind, instance_id, tell)
     except UNPOSTABLE:
         return False
     return True
+
+
+def _tell_nobody(_: object) -> None:
+    """The purses of a process that is gone are gone too."""

@@ -3,8 +3,9 @@
 One line is one `write(2)` straight to the kernel, so a killed process loses nothing; a thread syncs to disk every 20 ms, so a power cut
 loses at most that. Files lie in `journal/<instance>/NNNNNNNN.log`, the folder is flocked by its process; `drain.py` reads them.
 
-A line is `o <attempt id> <json>` with an Opened, or `c <request id> <json>` with an Entry. An opening holds all that is needed to post
-an estimate when the process dies before the close.
+A line is `o <attempt id> <json>` with an Opened, `x <attempt id> <tokens>` when its output grant was extended, `f <attempt id>` when it
+ended without a charge, or `c <request id> <json>` with an Entry. An opening and its extensions hold all that is needed to post an estimate
+when the process dies before the close.
 """
 
 import contextlib
@@ -100,9 +101,25 @@ class Journal:
         self._write_late()
         self._write(b"o " + attempt_id.encode() + b" " + _encoder.encode(opened) + b"\n")
 
+    def extend(self, attempt_id: str, output_tokens: int) -> None:
+        """The attempt may make this many tokens in all; raises OSError as `open` does."""
+        self._write_late()
+        self._write(b"x %b %d\n" % (attempt_id.encode(), output_tokens))
+
+    def flush(self) -> None:
+        """Waits until all that was written is on the disk; for a thread. Raises OSError when it does not get there."""
+        os.fdatasync(self._file)
+
+    def free(self, attempt_id: str) -> None:
+        """The attempt has ended and costs nothing, whatever becomes of its call."""
+        self._write_later(b"f " + attempt_id.encode() + b"\n")
+
     def close(self, request_id: str, entry: Entry) -> None:
         """What happened has happened: a line that the disk does not take now is kept and written before the next one."""
-        self._late.append(b"c " + request_id.encode() + b" " + _encoder.encode(entry) + b"\n")
+        self._write_later(b"c " + request_id.encode() + b" " + _encoder.encode(entry) + b"\n")
+
+    def _write_later(self, line: bytes) -> None:
+        self._late.append(line)
         try:
             self._write_late()
         except OSError as error:

@@ -26,6 +26,7 @@ class Reader:
     folder: Path
     _done: dict[str, int] = field(default_factory=dict)
     _open: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    _granted: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def files(self) -> list[Path]:
         """Oldest first."""
@@ -40,23 +41,29 @@ class Reader:
                 return Block(path.name, start + size, lines)
         return None
 
-    def posted(self, block: Block, opened: Iterable[tuple[str, bytes]], closed: Iterable[str]) -> None:
+    def posted(
+        self, block: Block, opened: Iterable[tuple[str, bytes]], closed: Iterable[str], extended: Iterable[tuple[str, int]] = ()
+    ) -> None:
         self._done[block.name] = block.end
         for attempt_id, line in opened:
             self._open[attempt_id] = (block.name, line)
+        for attempt_id, output_tokens in extended:
+            if attempt_id in self._open:
+                self._granted[attempt_id] = (block.name, output_tokens)
         for attempt_id in closed:
             self._open.pop(attempt_id, None)
+            self._granted.pop(attempt_id, None)
 
-    def openings(self) -> list[bytes]:
-        """The lines of attempts without a close, oldest first."""
-        return [line for _, line in self._open.values()]
+    def openings(self) -> list[tuple[bytes, int]]:
+        """The lines of attempts without an end, oldest first, each with what its output grant was extended to (0: never)."""
+        return [(line, self._granted.get(attempt_id, ("", 0))[1]) for attempt_id, (_, line) in self._open.items()]
 
     def torn_files(self) -> list[str]:
         return [path.name for path in self.files() if path.stat().st_size > self._done.get(path.name, 0)]
 
     def delete_finished(self) -> None:
-        """Deletes files that are posted to their end and hold no open attempt. The newest stays: it is being written."""
-        needed = {name for name, _ in self._open.values()}
+        """Deletes files that are posted to their end and tell nothing of an open attempt. The newest stays: it is being written."""
+        needed = {name for name, _ in (*self._open.values(), *self._granted.values())}
         for path in self.files()[:-1]:
             if path.name not in needed and self._done.get(path.name, 0) >= path.stat().st_size:
                 path.unlink()

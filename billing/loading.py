@@ -1,17 +1,13 @@
 """Rows → PriceBook and BudgetBook: the only bridge from the ORM to the data plane for how much."""
 
-from datetime import datetime
-
-from django.utils import timezone
-
-from billing.budget_book import BudgetBook, BudgetRow, WindowKey
+from billing.budget_book import BudgetBook, BudgetRow
 from billing.catalogue import catalogue
-from billing.models import Budget, Price, Window
-from billing.periods import window
+from billing.models import Budget, Price
+from billing.scopes import names_of
 from billing.snapshot import WEB_SEARCH_PICO, PriceBook, Rates
 from billing.snapshot import Price as PriceInForce
 
-BUDGETS_PER_QUERY = 400
+UNLISTED = Rates(4, 0, 4, 5, 8)
 
 
 def load_prices() -> PriceBook:
@@ -24,36 +20,48 @@ def load_prices() -> PriceBook:
 
 
 def _price(row: Price) -> PriceInForce:
-    """A kind without a price of its own costs what fresh input costs."""
-
-    def rate(own: int | None) -> int:
-        return row.input_pico if own is None else own
-
-    rates = Rates(row.input_pico, row.output_pico, rate(row.cache_read_pico), rate(row.cache_write_5m_pico), rate(row.cache_write_1h_pico))
-    return PriceInForce(
-        f"own:{row.pk}", (rates,), WEB_SEARCH_PICO if row.web_search_pico is None else row.web_search_pico, row.starts_at.timestamp()
+    """A kind without a price of its own has the proportion to fresh input that it has in the list, or else at Anthropic."""
+    like = _listed(row)
+    rates = Rates(
+        row.input_pico,
+        row.output_pico,
+        _part(row, row.cache_read_pico, like.cache_read, like.input),
+        _part(row, row.cache_write_5m_pico, like.cache_write_5m, like.input),
+        _part(row, row.cache_write_1h_pico, like.cache_write_1h, like.input),
     )
+    searches = WEB_SEARCH_PICO if row.web_search_pico is None else row.web_search_pico
+    return PriceInForce(f"own:{row.pk}", (rates,), searches, row.starts_at.timestamp(), row.variant)
+
+
+def _listed(row: Price) -> Rates:
+    """What the list says of the model; of one that it does not know, cached tokens are read at the price of fresh ones."""
+    prices = catalogue(row.provider, row.model, row.variant) or catalogue(row.provider, row.model, "")
+    found = next((price.bands[0] for price in prices if price.starts_at <= row.starts_at.timestamp()), UNLISTED)
+    return found if found.input else UNLISTED
+
+
+def _part(row: Price, own: int | None, listed: int, fresh: int) -> int:
+    """Rounded half up."""
+    return (2 * row.input_pico * listed + fresh) // (2 * fresh) if own is None else own
 
 
 def load_budgets() -> BudgetBook:
-    """Every budget, with what is posted in the window of now."""
-    rows = [_budget(row) for row in Budget.objects.all()]
-    now = timezone.now()
-    current = [(row.id, window(row.period, row.anchored_at, now, row.time_zone)[0]) for row in rows]
-    posted: dict[WindowKey, int] = {}
-    for start in range(0, len(current), BUDGETS_PER_QUERY):
-        posted.update(_posted(current[start : start + BUDGETS_PER_QUERY]))
-    return BudgetBook.of(rows, posted)
+    rows = list(Budget.objects.order_by("pk"))
+    names = names_of((row.scope, row.scope_id) for row in rows)
+    return BudgetBook.of([_budget(row, names.get((row.scope, row.scope_id), row.scope_id)) for row in rows])
 
 
-def _budget(row: Budget) -> BudgetRow:
-    is_hard = row.mode == Budget.Mode.HARD
-    return BudgetRow(row.pk, row.scope, row.scope_id, row.amount_nano, row.period, row.time_zone, row.anchored_at, is_hard)
-
-
-def _posted(windows: list[tuple[int, datetime]]) -> dict[WindowKey, int]:
-    """By budgets and by starts, since pairs cannot be asked for portably; what was asked for is picked from it."""
-    asked = {(budget_id, start.timestamp()) for budget_id, start in windows}
-    found = Window.objects.filter(budget__in={budget_id for budget_id, _ in windows}, starts_at__in={start for _, start in windows})
-    rows = found.values_list("budget_id", "starts_at", "posted_nano")
-    return {(budget_id, at.timestamp()): amount for budget_id, at, amount in rows if (budget_id, at.timestamp()) in asked}
+def _budget(row: Budget, name: str) -> BudgetRow:
+    return BudgetRow(
+        row.pk,
+        row.scope,
+        row.scope_id,
+        row.amount_nano,
+        row.period,
+        row.time_zone,
+        row.anchored_at,
+        row.mode,
+        row.model,
+        row.clamp_output,
+        name,
+    )

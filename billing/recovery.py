@@ -9,9 +9,9 @@ from billing.snapshot import PriceBook
 from billing.usage import Usage
 
 
-def estimated(attempt_id: str, opened: Opened, prices: PriceBook) -> Entry:
-    """What the attempt may have cost: input by its size, output by its grant, at the prices of its time."""
-    usage = Usage(input_tokens=opened.input_tokens, output_tokens=opened.output_tokens, estimated=True)
+def estimated(attempt_id: str, opened: Opened, granted: int, prices: PriceBook) -> Entry:
+    """What the attempt may have cost: input by its size, output by its last grant, at the prices of its time."""
+    usage = Usage(input_tokens=opened.input_tokens, output_tokens=max(opened.output_tokens, granted), estimated=True)
     price = cost(prices, opened.provider, opened.model, usage, opened.received_at)
     amount = None if price.unpriced else price.amount_nano
     note = AttemptNote(

@@ -19,7 +19,10 @@ django_application = get_asgi_application()
 
 from billing.drain import Drainer  # noqa: E402 - models can be imported only once Django is set up
 from billing.journal import Journal  # noqa: E402
+from billing.keeper import Keeper  # noqa: E402
+from billing.rates_redis import LeasedRates, RedisLink  # noqa: E402
 from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded  # noqa: E402
+from gateway_project.server import ON_STOP_ASKED  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
 from proxy.asgi import Receive, Scope, Send  # noqa: E402
 from proxy.endpoints import is_ours  # noqa: E402
@@ -38,13 +41,15 @@ class Gateway:
         self._data_plane: DataPlane | None = None
         self._refresher: Refresher | None = None
         self._drainer: Drainer | None = None
+        self._keeper: Keeper | None = None
+        self._leases: LeasedRates | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_ours(scope["path"]):
             data_plane = self._data_plane or await self.start()
             await data_plane(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await self._lifespan(scope, receive, send)
         else:
             await django_application(scope, receive, send)  # type: ignore[arg-type]  # Django types the same dictionaries by kind
 
@@ -55,16 +60,22 @@ class Gateway:
             root = settings.TALLYGATE_HOME / "journal"
             await asyncio.to_thread(Drainer(root, None).drain_once)
             journal = Journal(root)
-            self._drainer = Drainer(root, journal.folder)
+            self._keeper = Keeper(journal.folder.name, settings.TALLYGATE_LEASE_S)
+            self._drainer = Drainer(root, journal.folder, self._keeper.posted)
             plane = Plane(
                 journal,
                 Upstream(),
+                self._keeper.bank,
                 limits=Limits(body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
                 key_header=settings.TALLYGATE_KEY_HEADER.lower().encode(),
             )
             plane.start()
-            self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY)
+            await self._keeper.start()
+            if settings.REDIS_URL:
+                plane.rates = self._leases = LeasedRates(RedisLink(settings.REDIS_URL), await self._keeper.processes())
+                self._leases.start()
+            self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY, self._keeper.use, int(settings.TALLYGATE_DEFAULT_PARALLEL))
             await self._refresher.start()
             self._drainer.start()
             keep_freed_memory()
@@ -73,14 +84,24 @@ class Gateway:
             return self._data_plane
 
     async def stop(self) -> None:
-        if self._data_plane is None or self._refresher is None or self._drainer is None:
+        if self._data_plane is None or self._refresher is None or self._drainer is None or self._keeper is None:
             return
         plane, self._data_plane = self._data_plane.plane, None
         await self._refresher.stop()
         await plane.stop()
+        await self._keeper.stop()
+        if self._leases is not None:
+            await self._leases.stop()
         await asyncio.to_thread(self._drainer.stop, 10.0)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
+    def leave(self) -> None:
+        """A stop was asked for: readiness says no from now on, calls are still taken. Runs in a signal handler."""
+        if self._data_plane is not None:
+            self._data_plane.plane.is_leaving = True
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "state" in scope:
+            scope["state"][ON_STOP_ASKED] = self.leave
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":

@@ -44,7 +44,16 @@ TALLYGATE_KEY_HEADER = env.text(
     "TALLYGATE_KEY_HEADER", _from_file.get("key_header", ""), meaning="further header that may carry a virtual key"
 )
 TALLYGATE_BODY_LIMIT_MB = env.number("TALLYGATE_BODY_LIMIT_MB", 32, meaning="largest request body in MB")
+TALLYGATE_DRAIN_GRACE_S = env.number(
+    "TALLYGATE_DRAIN_GRACE_S", 0, meaning="seconds between a stop signal (readiness 503) and the end of listening"
+)
 TALLYGATE_DRAIN_S = env.number("TALLYGATE_DRAIN_S", 600, meaning="seconds that running streams may go on after a stop signal")
+TALLYGATE_DEFAULT_PARALLEL = env.number(
+    "TALLYGATE_DEFAULT_PARALLEL", 100, meaning="calls at once of a key without a limit of its own; 0 for no limit"
+)
+TALLYGATE_LEASE_S = env.number(
+    "TALLYGATE_LEASE_S", 90, meaning="seconds that a process may spend its shares of budgets without a word from the database"
+)
 TALLYGATE_ENV_ALLOW = env.words("TALLYGATE_ENV_ALLOW", meaning="further environment names that credentials may refer to")
 TALLYGATE_EGRESS_ALLOW = env.words("TALLYGATE_EGRESS_ALLOW", meaning="private ranges (CIDR) that deployments made in pages may reach")
 REDIS_URL = env.text("REDIS_URL", secret=True, meaning="Redis for several processes")
@@ -202,11 +211,13 @@ UNFOLD = {
         ]},
         {"title": _("Money"), "items": [
             {"title": _("Budgets"), "icon": "savings", "link": reverse_lazy("admin:billing_budget_changelist")},
+            {"title": _("Budget plans"), "icon": "content_copy", "link": reverse_lazy("admin:billing_budgetplan_changelist")},
             {"title": _("Prices"), "icon": "sell", "link": reverse_lazy("admin:billing_price_changelist")},
             {"title": _("Ledger"), "icon": "receipt_long", "link": reverse_lazy("admin:billing_ledgerentry_changelist")},
         ]},
         {"title": _("System"), "items": [
             {"title": _("Audit trail"), "icon": "history", "link": reverse_lazy("admin:audit_auditevent_changelist")},
+            {"title": _("Outbox"), "icon": "outbox", "link": reverse_lazy("admin:audit_outbox_changelist")},
             {"title": _("Spend and request pages"), "icon": "bar_chart", "link": "/"},
         ]},
     ]},

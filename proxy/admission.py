@@ -1,32 +1,34 @@
-"""Step three: may this caller ask this model, and is there money for it? Plain decisions over the snapshot and the tallies."""
+"""Step three: may this caller ask this model, and how often, and which budgets does it count in?"""
 
-import math
-from datetime import UTC, datetime
-
-from billing.limits import Exceeded, first_exceeded
-from billing.money import money
-from keys.snapshot import Caller
+from billing.estimate import input_tokens_guess
+from billing.limits import Spender
 from proxy.errors import ClientError, GatewayError
 from proxy.exchange import Exchange
+from proxy.holding import GRANT_STEP
+from proxy.rates import enter
+from proxy.record import tags
+from routing.dialects import messages
 from routing.dialects.messages import Ask
 from routing.snapshot import RouteSnapshot
 
 
-def admit(exchange: Exchange, ask: Ask) -> tuple[RouteSnapshot, list[tuple[int, float]]]:
-    """The route, and the budget windows that the call counts against; raises ClientError or GatewayError."""
+async def admit(exchange: Exchange, ask: Ask) -> RouteSnapshot:
+    """The route, a place under the caller's rate limits, and the budgets that the call counts in; raises ClientError or GatewayError.
+
+    Money is held per attempt (holding.py).
+    """
     if exchange.plane.is_draining:
         raise GatewayError(503, "shutting_down", "The gateway is stopping. Gateway's side. Try again.", retry_after_s=5)
     route = _route(exchange, ask.model)
     if not exchange.endpoint.is_billed:
-        return route, []
-    # The moment that the posting will carry, so that window and ledger agree across a boundary.
-    now = exchange.received_at
-    tallies = exchange.plane.tallies
-    applying = tallies.applying(exchange.caller, exchange.snapshot.budgets, now)
-    exceeded = first_exceeded(applying, tallies) if applying else None
-    if exceeded is not None:
-        raise spent(exchange.caller, exceeded, now)
-    return route, [one.key for one in applying]
+        return route
+    tokens = input_tokens_guess(exchange.request_bytes) + min(ask.max_tokens, GRANT_STEP)
+    exchange.slot = await enter(exchange, ask, route, tokens)
+    if exchange.snapshot.budgets.scopes:
+        # The moment that the posting will carry, so that window and ledger agree across a boundary.
+        now, book = exchange.received_at, exchange.snapshot.budgets
+        exchange.applying = exchange.plane.budgets.applying(_spender(exchange, ask), book, now)
+    return route
 
 
 def _route(exchange: Exchange, model: str) -> RouteSnapshot:
@@ -46,16 +48,15 @@ def _route(exchange: Exchange, model: str) -> RouteSnapshot:
     return route
 
 
-def spent(caller: Caller, exceeded: Exceeded, now: float) -> ClientError:
-    """429 billing_error with x-should-retry false: the text is shown and the client does not hammer."""
-    name = {"key": caller.key_name, "user": caller.user_name, "team": caller.team_name}.get(exceeded.scope, "")
-    whose = f"{exceeded.scope} {name}".strip()
-    resets = datetime.fromtimestamp(exceeded.resets_at, UTC).strftime("%d %b %Y %H:%M UTC") if exceeded.resets_at else ""
-    return ClientError(
-        429,
-        "budget_exceeded",
-        f"The budget of {whose} is used up: {money(exceeded.posted_nano)} of {money(exceeded.amount_nano)}. Your side. "
-        + (f"It resets {resets}, or ask for it to be raised." if resets else "Ask for it to be raised."),
-        retry_after_s=max(1, math.ceil(exceeded.resets_at - now)) if exceeded.resets_at else None,
-        error_type="billing_error",
+def _spender(exchange: Exchange, ask: Ask) -> Spender:
+    """Who spends, as far as some budget asks: tags and end users are looked for only where one does."""
+    caller, book = exchange.caller, exchange.snapshot.budgets
+    return Spender(
+        caller.key_id,
+        caller.user_id,
+        caller.team_id,
+        caller.organisation_id,
+        tuple(tags(exchange.client, caller.tags)) if "tag" in book.scopes else (),
+        messages.user_and_session(ask)[0] if "end_user" in book.scopes else "",
+        ask.model if book.names_models else "",
     )

@@ -66,7 +66,7 @@ class DataPlane:
         if endpoint in {HELLO, LIVENESS}:
             await client.answer(200, JSON, b'"I\'m alive!"')
         elif endpoint is READINESS:
-            ready = self.plane.is_ready and not self.plane.is_draining
+            ready = self.plane.is_ready and not (self.plane.is_leaving or self.plane.is_draining)
             await client.answer(
                 200 if ready else 503,
                 JSON,

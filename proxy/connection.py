@@ -22,6 +22,10 @@ class ConnectionBroken(Exception):
     """The connection or its answer came to a bad end."""
 
 
+class ConnectionReset(ConnectionBroken):
+    """Broken off so hard that bytes which were on their way are lost: nobody knows how far the provider had come."""
+
+
 class StaleConnection(ConnectionBroken):
     """Kept open from an earlier call, and gone before a byte of this answer: the provider had hung up and never saw this call."""
 
@@ -129,7 +133,8 @@ class Connection(asyncio.Protocol):
             self._is_done = True
         elif self._fault is None:
             was_untouched = self._calls > 1 and not self._head_bytes
-            self._fault = StaleConnection() if was_untouched else ConnectionBroken("closed before the end")
+            broken = ConnectionBroken("closed before the end") if exc is None else ConnectionReset("reset")
+            self._fault = StaleConnection() if was_untouched else broken
         self._wake()
 
     def _ends_with_connection(self) -> bool:

@@ -6,6 +6,7 @@
     └── ProviderError    the provider's side, before its answer could be passed on
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
         ├── Lost         the connection broke after the request went out
+        │   ├── Reset    so hard that a part of the answer may be lost on the way
         │   └── Stale    it had been kept from an earlier call and was gone before this one: the provider never saw it
         └── TooSlow      a time limit passed
 
@@ -74,6 +75,10 @@ class Unreachable(ProviderError):
 
 
 class Lost(ProviderError):
+    pass
+
+
+class Reset(Lost):
     pass
 
 

@@ -1,6 +1,6 @@
 """Exchange: one call from its first header to its last ledger line. Owns the caller, the attempts, the usage; always closed, exactly once.
 
-Closing is synchronous (one journal line, one tally), so nothing that cancels a handler can stop it.
+Closing is synchronous (one journal line, the purses), so nothing that cancels a handler can stop it.
 """
 
 import asyncio
@@ -11,27 +11,35 @@ from dataclasses import dataclass, field
 import msgspec
 
 from audit.requests import AttemptNote
+from billing.estimate import HoldRates, input_tokens_guess
+from billing.holds import Hold
+from billing.limits import Applying
 from billing.pricing import Cost, cost
+from billing.rates import Slot
 from billing.usage import Usage
 from keys.snapshot import Caller
 from proxy.client import Client
 from proxy.endpoints import Endpoint
 from proxy.errors import CallError, GatewayError
+from proxy.holding import JOURNAL_UNAVAILABLE
 from proxy.meter import Meter
 from proxy.plane import Plane
-from proxy.record import OUTPUT_GRANT, Charge, entry, guessed_input, opened
+from proxy.rates import tokens_of
+from proxy.record import Charge, entry, opened
 from proxy.snapshot import Snapshot
 from routing.dialects.messages import Ask
 from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
 
 NOBODY = Caller(key_id="", key_name="")
-JOURNAL_UNAVAILABLE = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at one deployment. `was_sent` from the moment its request may have reached the provider."""
+    """One try at one deployment. `was_sent` from the moment its request may have reached the provider.
+
+    `grant` is how many tokens of output it may make as yet, `hold` the money for it; `enough` the bytes at which both are looked at again.
+    """
 
     note: AttemptNote
     deployment: DeploymentSnapshot
@@ -40,6 +48,12 @@ class Attempt:
     meter: Meter = field(default_factory=Meter)
     was_sent: bool = False
     is_free: bool = False
+    grant: int = 0
+    rates: HoldRates | None = None
+    hold: Hold | None = None
+    is_tuned: bool = False
+    was_reset: bool = False
+    enough: float = -1.0
 
 
 def new_request_id() -> str:
@@ -64,7 +78,9 @@ class Exchange:
     ask: Ask | None = None
     route: RouteSnapshot | None = None
     request_bytes: int = 0
-    windows: list[tuple[int, float]] = field(default_factory=list)
+    slot: Slot | None = None
+    applying: tuple[Applying, ...] = ()
+    clamped_to: int = 0
     attempts: list[Attempt] = field(default_factory=list)
     status: int = 0
     outcome: str = ""
@@ -81,7 +97,7 @@ class Exchange:
     _is_closed: bool = False
 
     def __post_init__(self) -> None:
-        self.received_at = time.time()
+        self.received_at = time.time() + self.plane.bank.clock_offset_s
         self.snapshot = self.plane.snapshot
         self.task = asyncio.current_task()
         self.plane.live.add(self)
@@ -130,15 +146,28 @@ class Exchange:
             except OSError as error:
                 raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
 
+    def let_go(self, attempt: Attempt) -> None:
+        """The attempt has ended and costs nothing: its money is there for others, and should we die before the call ends, it stays free."""
+        if not attempt.is_free and self._used(attempt) is None:
+            attempt.is_free = True
+            if attempt.hold is not None:
+                attempt.hold.release()
+            self.plane.journal.free(attempt.note.id)
+
+    @property
+    def windows(self) -> list[tuple[int, float]]:
+        """The budget windows that the call counts in."""
+        return [one.key for one in self.applying]
+
     def guess(self, output_tokens: int) -> Usage:
         """An estimate from the size of the request, where nobody told us the usage."""
-        return Usage(input_tokens=guessed_input(self.request_bytes), output_tokens=output_tokens, estimated=True)
+        return Usage(input_tokens=input_tokens_guess(self.request_bytes), output_tokens=output_tokens, estimated=True)
 
     def price(self, attempt: Attempt, usage: Usage) -> Cost:
         return cost(self.snapshot.prices, attempt.provider.name, attempt.model, usage, self.received_at)
 
     def close(self) -> None:
-        """Settles: the usage seen becomes cost, tally and one journal line. Calls that never got past the door leave no record."""
+        """Settles: the usage seen becomes cost, money out of purses and one journal line. Nobody's calls leave no record."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -147,14 +176,27 @@ class Exchange:
             return
         self._end_last_note()
         charges: list[Charge] = []
+        # the purses first: a journal that cannot be written must not make calls free
         for attempt in self.attempts:
             used = self._used(attempt)
             if used is not None:
-                charges.append((attempt, used, self.price(attempt, used)))
-        # the tally first: a journal that cannot be written must not make calls free
-        if charges and self.windows:
-            self.plane.tallies.add(self.windows, sum(price.amount_nano for _, _, price in charges))
+                price = self.price(attempt, used)
+                charges.append((attempt, used, price))
+                if attempt.hold is not None:
+                    attempt.hold.settle(price.amount_nano)
+            elif attempt.hold is not None:
+                attempt.hold.release()
+        if self.slot is not None:
+            self._leave(self.slot, charges)
         self.plane.journal.close(self.request_id, entry(self, charges))
+
+    def _leave(self, slot: Slot, charges: list[Charge]) -> None:
+        """A call that was refused after all counts under no rate limit."""
+        if not self.attempts:
+            slot.undo()
+            return
+        slot.settle(sum(tokens_of(used) for _, used, _ in charges), time.monotonic())
+        slot.leave()
 
     def _end_last_note(self) -> None:
         note = self.attempts[-1].note if self.attempts else None
@@ -167,8 +209,9 @@ class Exchange:
         if attempt.is_free or not attempt.was_sent or attempt.note.status >= 400:
             return None
         meter, most = attempt.meter, max(1, self.ask.max_tokens if self.ask else 0)
-        # What a provider that bills on made after we lost sight of it, nobody can tell: then the estimate of the opening stands.
-        least = 0 if attempt.provider.cancel_stops_billing or meter.has_ended else min(most, OUTPUT_GRANT)
+        # What a provider made after we lost sight of it, nobody can tell: then the estimate of the opening stands.
+        lost_sight = attempt.was_reset or not attempt.provider.cancel_stops_billing
+        least = min(most, attempt.grant) if lost_sight and not meter.has_ended else 0
         if not meter.has_started:
             return self.guess(max(meter.output_guess, least))
         usage = meter.usage()

@@ -5,8 +5,9 @@ import time
 
 from audit.requests import AttemptNote
 from proxy.asgi import field
-from proxy.errors import CallError, GatewayError, Stale, TooSlow, Unreachable
+from proxy.errors import CallError, GatewayError, Reset, Stale, TooSlow, Unreachable
 from proxy.exchange import Attempt, Exchange
+from proxy.holding import hold, secure
 from proxy.upstream import Response
 from routing.providers.base import UpstreamRequest, forwarded
 from routing.providers.registry import PROVIDERS
@@ -27,6 +28,8 @@ async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> R
         except CallError as error:
             if is_last or not error.retryable or exchange.client.has_left:
                 raise
+            if exchange.attempts:
+                exchange.let_go(exchange.attempts[-1])
             continue
         if is_last or response.status not in RETRYABLE_STATUSES or exchange.client.has_left:
             return response
@@ -34,23 +37,25 @@ async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> R
         note.outcome, note.error_code = "failed", "provider_error"
         note.duration_ms = exchange.elapsed_ms() - note.started_ms
         response.close()
+        exchange.let_go(exchange.attempts[-1])
     raise GatewayError(503, "no_deployment", "No deployment serves this model now. Gateway's side. Ask your administrator.")
 
 
 async def _ask(exchange: Exchange, deployment: DeploymentSnapshot) -> Response:
     """One deployment's answer. A provider that had hung up on a kept connection is asked once more, on a fresh one."""
-    attempt, request = _prepare(exchange, deployment)
+    attempt, request = await _prepare(exchange, deployment)
     try:
         return await _try(exchange, attempt, request)
     except Stale:
         if exchange.client.has_left:
             raise
-    attempt, request = _prepare(exchange, deployment)
+    exchange.let_go(attempt)
+    attempt, request = await _prepare(exchange, deployment)
     return await _try(exchange, attempt, request, fresh=True)
 
 
-def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attempt, UpstreamRequest]:
-    """Step five for one deployment: the request in its provider's tongue, and the attempt put on record."""
+async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attempt, UpstreamRequest]:
+    """Step five for one deployment: its money held, the request in its provider's tongue, and the attempt put on record."""
     ask = exchange.ask
     provider = PROVIDERS.get(deployment.provider)
     if provider is None or ask is None:
@@ -60,10 +65,6 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attemp
     if deployment.problem:
         raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
     model = ask.model.removeprefix(f"{provider.name}/") if deployment.model == "*" else deployment.model
-    body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
-    headers = forwarded(exchange.client.raw_headers)
-    headers.append((ACCEPT_ENCODING, _coding(exchange)))
-    request = provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
     note = AttemptNote(
         id=f"{exchange.request_id}.{len(exchange.attempts) + 1}",
         deployment=deployment.name,
@@ -72,8 +73,14 @@ def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attemp
         started_ms=exchange.elapsed_ms(),
     )
     attempt = Attempt(note, deployment, provider, model)
+    if exchange.endpoint.is_billed:
+        await hold(exchange, attempt)
     exchange.open_attempt(attempt)
-    return attempt, request
+    await secure(exchange, attempt)
+    body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
+    headers = forwarded(exchange.client.raw_headers)
+    headers.append((ACCEPT_ENCODING, _coding(exchange)))
+    return attempt, provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
 
 
 class NotReady(GatewayError):
@@ -125,6 +132,7 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
 
 def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
     attempt.was_sent = not isinstance(error, (Unreachable, Stale))
+    attempt.was_reset = isinstance(error, Reset)
     note = attempt.note
     note.outcome = "failed"
     note.error_code, note.error_message = error.code, error.message

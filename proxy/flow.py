@@ -28,7 +28,7 @@ async def walk(exchange: Exchange) -> None:
     try:
         exchange.caller = authenticate(exchange)
         exchange.ask = await read(exchange)
-        exchange.route, exchange.windows = admit(exchange, exchange.ask)
+        exchange.route = await admit(exchange, exchange.ask)
         line_up = choose(exchange.route, random.random)
         exchange.client.watch(exchange.client_left)
         response = await send(exchange, line_up)
@@ -48,7 +48,7 @@ def authenticate(exchange: Exchange) -> Caller:
     try:
         caller = door.identify(door.tokens(exchange.client.headers, plane.key_header), exchange.snapshot.keys)
         exchange.caller = caller
-        door.check(caller, exchange.client_ip, time.time())
+        door.check(caller, exchange.client_ip, exchange.received_at)
     except Refusal as refusal:
         raise of_refusal(refusal) from None
     return caller

@@ -3,6 +3,7 @@
 Works on copies; nothing it meets may disturb the relay. Only events that can carry something of interest are decoded.
 """
 
+import re
 import zlib
 
 import msgspec
@@ -10,6 +11,9 @@ import msgspec
 from billing.usage import Usage, UsageMerger
 from routing.wire.sse import Cutter, events
 
+# Thinking whose text is not shown tells its length in steps, where the caller asked for that.
+THINKING = b'"estimated_tokens"'
+_thinking = re.compile(THINKING + rb"\s*:\s*([0-9]{1,9})")
 MARKS = (b"message_", b"tool_use", b'"error"')
 WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -116,6 +120,8 @@ class Meter:
         whole = self._cutter.feed(chunk)
         if not whole:
             return
+        if THINKING in whole:
+            self._passed_bytes += int(BYTES_PER_TOKEN * sum(map(int, _thinking.findall(whole))))
         if MARKS[0] in whole or MARKS[1] in whole or MARKS[2] in whole:
             for name, data in events(whole):
                 if name == "content_block_delta":
@@ -187,6 +193,11 @@ class Meter:
             return self._merger.result()
         seen = self._merger.result()
         return msgspec.structs.replace(seen, output_tokens=max(seen.output_tokens, self.output_guess), estimated=True)
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of output that passed, the thinking that only tells its length among them."""
+        return self._passed_bytes - self._frame_bytes
 
     @property
     def output_guess(self) -> int:

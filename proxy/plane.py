@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from billing.bank import Bank
 from billing.journal import Journal
-from billing.limits import Tallies
+from billing.limits import BudgetFinder
+from billing.rates import Rates
 from keys.snapshot import Network
 from proxy.limits import Limits
 from proxy.snapshot import Snapshot
@@ -24,12 +26,15 @@ class Plane:
 
     journal: Journal
     upstream: Upstream
+    bank: Bank
     snapshot: Snapshot = field(default_factory=Snapshot)
-    tallies: Tallies = field(default_factory=Tallies)
+    budgets: BudgetFinder = field(default_factory=BudgetFinder)
+    rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[Network, ...] = ()
     key_header: bytes = b""
     is_ready: bool = False
+    is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken
     is_draining: bool = False
     live: "set[Exchange]" = field(default_factory=set)
     _sweeper: "asyncio.Task[None] | None" = None

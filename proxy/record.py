@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from audit.requests import LineNote, RequestSummary
+from billing.estimate import input_tokens_guess
 from billing.journal import Entry, Opened, Posting
 from billing.pricing import Cost
 from billing.usage import Usage
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
 Charge = tuple["Attempt", Usage, Cost]
 
 MAX_TAGS = 20
-OUTPUT_GRANT = 4096
-BYTES_PER_INPUT_TOKEN = 2.5
-
-
-def guessed_input(request_bytes: int) -> int:
-    """Input tokens from the size of a request, on the high side for text: 2.5 bytes a token is what tool definitions take."""
-    return 1 + int(request_bytes / BYTES_PER_INPUT_TOKEN)
 
 
 def opened(exchange: "Exchange", attempt: "Attempt") -> Opened:
@@ -33,8 +27,8 @@ def opened(exchange: "Exchange", attempt: "Attempt") -> Opened:
         exchange.endpoint.name,
         ask.is_stream if ask else False,
         exchange.request_bytes,
-        guessed_input(exchange.request_bytes),
-        min(ask.max_tokens, OUTPUT_GRANT) if ask else 0,
+        input_tokens_guess(exchange.request_bytes),
+        attempt.grant,
         ask.model if ask else "",
         attempt.provider.name,
         deployment.id,
@@ -95,7 +89,7 @@ def entry(exchange: "Exchange", charges: "list[Charge]") -> Entry:
     postings = [_charge(summary, exchange, *charge) for charge in charges]
     if summary.is_unpriced:
         summary.cost_nano = None
-    return Entry(summary, postings, exchange.windows)
+    return Entry(summary, postings, exchange.windows if postings else [])
 
 
 def _add_served(summary: RequestSummary, exchange: "Exchange") -> None:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from django.db import DatabaseError, close_old_connections
 
 from audit import notice, trail
+from billing.budget_book import BudgetBook
 from billing.loading import load_budgets, load_prices
-from keys.loading import load_keys
+from keys.loading import DEFAULT_PARALLEL, load_keys
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
 from routing.loading import load_routes
@@ -28,8 +29,12 @@ RELOAD_ALL_S = 60.0
 class Refresher:
     """Keeps a plane's snapshot fresh from other threads; the event loop only ever sees the finished swap."""
 
-    def __init__(self, plane: Plane, master_key: str) -> None:
+    def __init__(
+        self, plane: Plane, master_key: str, budgets_changed: Callable[[BudgetBook], None], default_parallel: int = DEFAULT_PARALLEL
+    ) -> None:
         self.plane = plane
+        self._default_parallel = default_parallel
+        self._budgets_changed = budgets_changed
         self._master_key = master_key
         self._loading = threading.Lock()
         self._loop = asyncio.get_running_loop()
@@ -71,10 +76,11 @@ class Refresher:
                 version = trail.version()
                 if not force and version == self.plane.snapshot.version:
                     return
-                snapshot = Snapshot(load_keys(self._master_key, datetime.now(UTC)), load_prices(), load_budgets(), load_routes(), version)
+                keys = load_keys(self._master_key, datetime.now(UTC), self._default_parallel)
+                snapshot = Snapshot(keys, load_prices(), load_budgets(), load_routes(), version)
             except DatabaseError as error:
                 logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})
                 return
             self.plane.snapshot = snapshot
-        self._loop.call_soon_threadsafe(self.plane.tallies.merge, snapshot.budgets.posted)
+        self._budgets_changed(snapshot.budgets)
         self.plane.is_ready = True

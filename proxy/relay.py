@@ -3,9 +3,11 @@
 import time
 
 from proxy.asgi import Fields, field
-from proxy.errors import ClientError, Lost, ProviderError, TooSlow
+from proxy.errors import ClientError, Lost, ProviderError, Reset, TooSlow
 from proxy.exchange import Exchange
+from proxy.holding import keep_up
 from proxy.meter import plain
+from proxy.rates import headers as rate_headers
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from proxy.waiting import STREAM_HEADERS
@@ -17,6 +19,10 @@ async def relay(exchange: Exchange, response: Response) -> None:
     """Passes the answer on and leaves its outcome in the exchange."""
     headers = returned(response.headers)
     headers.append((b"request-id", exchange.request_id.encode()))
+    if exchange.slot is not None:
+        headers += rate_headers(exchange.slot)
+    if exchange.clamped_to:
+        headers.append((b"x-tallygate-max-tokens", b"%d" % exchange.clamped_to))
     exchange.status = response.status
     try:
         if response.status < 400 and "text/event-stream" in field(response.headers, b"content-type"):
@@ -31,16 +37,20 @@ async def relay(exchange: Exchange, response: Response) -> None:
 
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
-    meter, client = exchange.attempts[-1].meter, exchange.client
+    attempt, client = exchange.attempts[-1], exchange.client
+    meter = attempt.meter
     meter.expect(field(response.headers, b"content-encoding"))
     if not client.has_started:
         await client.start(response.status, headers + STREAM_HEADERS)
     try:
         while chunk := await _read(exchange, response):
             meter.feed(chunk)
+            if meter.text_bytes > attempt.enough:
+                await keep_up(exchange, attempt)
             if not client.has_left:
                 await _write(exchange, chunk)
     except ProviderError as error:
+        attempt.was_reset = isinstance(error, Reset)
         if not meter.has_ended and meter.error is None:
             await interrupt(exchange, error)
             return

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from proxy.asgi import Fields
-from proxy.connection import Connection, ConnectionBroken, StaleConnection
-from proxy.errors import Lost, Stale, Unreachable
+from proxy.connection import Connection, ConnectionBroken, ConnectionReset, StaleConnection
+from proxy.errors import Lost, Reset, Stale, Unreachable
 from proxy.pool import Origin, Pool, place
 from routing.providers import demo
 from routing.providers.base import UpstreamRequest
@@ -92,7 +92,7 @@ def unreachable(provider: str) -> Unreachable:
 
 
 def of_broken(error: ConnectionBroken, provider: str) -> Lost:
-    kind = Stale if isinstance(error, StaleConnection) else Lost
+    kind = Stale if isinstance(error, StaleConnection) else Reset if isinstance(error, ConnectionReset) else Lost
     return kind(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")
 
 

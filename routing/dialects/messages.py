@@ -106,6 +106,61 @@ def write(ask: Ask, model: str) -> bytes:
     return _encoder.encode(ask.fields)
 
 
+def pricing_hints(ask: Ask) -> dict[str, str]:
+    """What of the request moves its price: `speed`, `tier` and `geo`, where it names them."""
+    found = {}
+    for name, field in (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo")):
+        raw = ask.fields.get(field)
+        if raw is not None and (value := _text(raw)):
+            found[name] = value
+    return found
+
+
+def _text(raw: msgspec.Raw) -> str:
+    try:
+        return _string.decode(raw)[:40]
+    except UNREADABLE:
+        return ""
+
+
+class _Thinking(msgspec.Struct):
+    type: str = ""
+    display: str | None = None
+    budget_tokens: int = 0
+
+
+_thinking = msgspec.json.Decoder(_Thinking)
+ESTIMATES = b"thinking-token-count-"
+
+
+def shows_its_length(ask: Ask, betas: bytes) -> bool:
+    """Whether a stream's length can be told from its bytes: thinking is off, or hidden thinking tells its length on the way.
+
+    Thinking that is shown is a summary of what is billed.
+    """
+    thinking = _thinking_of(ask)
+    return thinking.type in {"", "disabled"} or (thinking.display == "omitted" and ESTIMATES in betas)
+
+
+def lower_max_tokens(ask: Ask, tokens: int) -> bool:
+    """Lowers the cap on output; False where that leaves no room for the thinking that was asked for."""
+    if tokens <= _thinking_of(ask).budget_tokens:
+        return False
+    ask.max_tokens = tokens
+    ask.fields = {**ask.fields, "max_tokens": msgspec.Raw(b"%d" % tokens)}
+    return True
+
+
+def _thinking_of(ask: Ask) -> _Thinking:
+    raw = ask.fields.get("thinking")
+    if raw is None:
+        return _Thinking()
+    try:
+        return _thinking.decode(raw)
+    except UNREADABLE:
+        return _Thinking(type="unreadable")
+
+
 def user_and_session(ask: Ask) -> tuple[str, str]:
     """(end user, session id) from `metadata.user_id`, which Claude Code fills with JSON that names its session."""
     raw = ask.fields.get("metadata")

@@ -4,9 +4,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -17,7 +18,7 @@ from billing import drain as drain_module
 from billing import journal as journal_module
 from billing import posting
 from billing.drain import Drainer
-from billing.journal import Entry, Journal
+from billing.journal import Journal
 from billing.models import Budget, LedgerEntry, Window
 from tests.billing.lines import AT, ESTIMATE, closing, opening
 
@@ -240,12 +241,12 @@ def test_nothing_is_lost_while_the_database_is_away(journal: Journal, drainer: D
 def test_batch_that_fails_half_way_leaves_nothing_behind(
     journal: Journal, drainer: Drainer, budget: Budget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("away")
 
     journal.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
     with monkeypatch.context() as away:
-        away.setattr(posting, "_add_to_windows", fail)
+        away.setattr(posting, "post_windows", fail)
         drainer.drain_once()
     assert (ledger(), RequestRecord.objects.count()) == ({}, 0)
     drainer.drain_once()
@@ -264,13 +265,13 @@ def test_journal_whose_posting_fails_at_its_lost_calls_is_posted_once_later(
     def away(*_: object) -> None:
         raise OperationalError("away")
 
-    with_outage: dict[str, Callable[[Sequence[Entry], str], None]] = {"base": posting.post, "reap": away}
+    with_outage: dict[str, Callable[..., None]] = {"base": posting.post, "reap": away}
     dead = Journal(root)
     dead.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
     dead.open("req_2.1", opening("req_2", [(budget.pk, START)]))
     dead.stop()
     with monkeypatch.context() as outage:
-        outage.setattr(drain_module, "post", lambda entries, kind: with_outage[kind](entries, kind))
+        outage.setattr(drain_module, "post", lambda entries, kind, *more: with_outage[kind](entries, kind, *more))
         Drainer(root, None).drain_once()
     assert (ledger(), dead.folder.exists()) == ({"req_1.1": ("base", 30)}, True)
     Drainer(root, None).drain_once()
@@ -297,10 +298,10 @@ def test_drainer_tries_again_until_the_database_is_back(
 ) -> None:
     tries, post, posted = iter([OperationalError("away"), OSError("odd")]), posting.post, threading.Event()
 
-    def fail_at_first(entries: object, kind: str) -> None:
+    def fail_at_first(*arguments: Any) -> None:
         for error in tries:
             raise error
-        post(entries, kind)  # type: ignore[arg-type]  # handed through
+        post(*arguments)
         posted.set()
 
     monkeypatch.setattr(drain_module, "post", fail_at_first)
@@ -344,6 +345,7 @@ ENDLESS_CALLS = """
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from billing import journal
 from tests.billing.lines import closing, opening
 journal.ROTATE_BYTES = 20_000

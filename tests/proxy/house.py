@@ -10,13 +10,14 @@ from typing import Self
 
 import pytest
 
-from billing.limits import Tallies
+from billing.bank import Bank
 from proxy.limits import Limits
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
 from tests.fakes.provider import FakeProvider
 from tests.fakes.serving import App, Receive, Scope, Send, serve_in_thread
 from tests.proxy.rig import Rig, running
+from tests.proxy.treasury import MemoryTreasury
 
 PATIENCE_S = 10
 
@@ -49,7 +50,8 @@ class Flat:
             threading.Event().wait(0.005)
         assert not plane.live, "a call of an earlier test still runs"
         _finish_turn(plane)
-        plane.snapshot, plane.tallies, plane.is_draining = self.snapshot, Tallies(), False
+        gateway.treasury = MemoryTreasury()
+        plane.snapshot, plane.bank, plane.is_draining = self.snapshot, Bank(gateway.treasury), False
         for path in plane.journal.folder.glob("*.log"):
             os.truncate(path, 0)
         self.switch.app = fake = FakeProvider()

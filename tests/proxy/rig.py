@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
-from billing.budget_book import BudgetBook
+from billing.bank import Bank
+from billing.budget_book import BudgetBook, BudgetRow, WindowKey
 from billing.catalogue import catalogue
+from billing.holds import Purse
 from billing.journal import Entry, Journal
 from billing.snapshot import PriceBook
 from keys.snapshot import Caller, KeySnapshot
@@ -26,6 +28,7 @@ from proxy.upstream import Upstream
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot, RouteTable, Target
 from tests.fakes.provider import DEFAULT_KEY, FakeProvider
 from tests.fakes.serving import serve_in_thread
+from tests.proxy.treasury import MemoryTreasury
 
 ALICE, BOB, CHARLIE = "sk-alice", "sk-bob", "sk-charlie"
 
@@ -44,6 +47,7 @@ class Gateway:
     url: str = ""
     plane: Plane | None = None
     callers: dict[str, Caller] = field(default_factory=dict)
+    treasury: MemoryTreasury = field(default_factory=MemoryTreasury)
     closed: threading.Condition = field(default_factory=threading.Condition)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +59,7 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.plane = Plane(Journal(self.home / "journal"), Upstream(), limits=self.limits, is_ready=True)
+        self.plane = Plane(Journal(self.home / "journal"), Upstream(), Bank(self.treasury), limits=self.limits, is_ready=True)
         self.plane.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -74,10 +78,17 @@ class Gateway:
         routes[name] = RouteSnapshot(name, tuple(Target(one, order=number) for number, one in enumerate(deployments)))
         self.plane.snapshot = replace(self.plane.snapshot, routes=RouteTable.of(list(routes.values())))
 
-    def budget(self, book: BudgetBook) -> None:
+    def budget(self, *rows: BudgetRow, posted: Mapping[WindowKey, int] | None = None) -> None:
+        """Puts these budgets in force, with what the database has posted."""
         assert self.plane is not None
+        self.treasury.book = book = BudgetBook.of(list(rows))
+        self.treasury.posted.update(posted or {})
         self.plane.snapshot = replace(self.plane.snapshot, budgets=book)
-        self.plane.tallies.merge(book.posted)
+        self.treasury.give_back(self.plane.bank.use(book))
+
+    def purses(self) -> list[Purse]:
+        assert self.plane is not None
+        return list(self.plane.bank.purses.values())
 
     def lines(self, kind: str) -> list[Entry]:
         assert self.plane is not None

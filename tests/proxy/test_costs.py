@@ -76,7 +76,7 @@ def test_posting_is_the_cost_on_record(rig: Rig, way: dict[str, Any]) -> None:
         f"{entry.summary.id}.1",
         "anthropic",
         "claude-played",
-        "list-1",
+        "list-1+us",
     )
     assert entry.summary.attempts[0].cost_nano == entry.summary.cost_nano
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.bank import Bank
 from billing.catalogue import catalogue
 from billing.journal import Entry, Journal
 from billing.snapshot import PriceBook
@@ -28,6 +29,7 @@ from tests.fakes.serving import serve_in_thread
 from tests.proxy.house import House
 from tests.proxy.rig import ALICE, Gateway, Rig, caller
 from tests.proxy.talk import MODEL, PATIENCE_S, WHOLE, Player, ask, call, dial, openings, playing, read_until, request, reroute, until_left
+from tests.proxy.treasury import MemoryTreasury
 
 LONG_TOKENS = 200
 # Twenty deltas of 40 characters: ten tokens each, as the bill counts them.
@@ -231,7 +233,8 @@ def bare_gateway(home: Path, points: Points, *, is_stream: bool) -> tuple[Gatewa
     """A gateway that serves nobody, to be called by hand."""
     gateway = Gateway(home)
     upstream = ScriptedUpstream(points, is_stream=is_stream)
-    gateway.plane = plane = Plane(Journal(home / "journal"), upstream, Snapshot(prices=PriceBook(catalogue=catalogue)))
+    snapshot = Snapshot(prices=PriceBook(catalogue=catalogue))
+    gateway.plane = plane = Plane(Journal(home / "journal"), upstream, Bank(MemoryTreasury()), snapshot)
     gateway.know(ALICE, caller("alice"))
     gateway.route("claude-*", DeploymentSnapshot("dep-1", "fake", "anthropic", "*", base_url="http://fake"))
     return gateway, plane

@@ -11,7 +11,7 @@ import anthropic
 import httpx
 import pytest
 
-from billing.budget_book import BudgetBook, BudgetRow
+from billing.budget_book import BudgetRow
 from proxy.limits import Limits
 from tests.fakes.script import Answer, refusal
 from tests.proxy.door import check_refusal, dead_route, get, know, plane, send, summary
@@ -29,7 +29,7 @@ def rig(house: House) -> Rig:
 
 
 def spend_all(rig: Rig, scope: str = "key", name: str = "key-alice", period: str = "") -> None:
-    rig.gateway.budget(BudgetBook.of([BudgetRow(1, scope, name, 0, period, "UTC", EPOCH)], {}))
+    rig.gateway.budget(BudgetRow(1, scope, name, 0, period, "UTC", EPOCH, name=name.partition("-")[2]))
 
 
 def drain(rig: Rig) -> None:

@@ -237,6 +237,7 @@ def test_answer_in_one_piece_is_waited_for_in_silence(rig: Rig) -> None:
     gate = Gate()
     rig.fake.script(Answer(fault="stall", fault_after=-1, gate=gate))
     with call(rig, stream=False) as client:
+        rig.fake.wait_for_call()
         with call(rig, stream=True) as clock:
             read_until(clock, b"message_stop")
         gate.open()

@@ -1,0 +1,192 @@
+"""Money set aside for an attempt before a byte of it goes upstream, and kept ahead of what its stream generates.
+
+Where closing the connection ends the bill, a stream is granted its output in steps, so that a caller that asks for 128,000 tokens does not
+freeze a budget; everywhere else the whole of max_tokens is held.
+"""
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from billing.bank import Exceeded, TreasuryClosed
+from billing.estimate import ANYHOW, HoldRates, Manner, hold_nano, hold_rates, input_tokens_bound, input_tokens_guess, unseen_in
+from billing.holds import Purse
+from billing.money import money
+from billing.standing import sentence
+from proxy.errors import ClientError, GatewayError
+from proxy.meter import BYTES_PER_TOKEN
+from proxy.rates import tokens_of
+from routing.dialects import messages
+from routing.dialects.messages import Ask
+
+if TYPE_CHECKING:
+    from proxy.exchange import Attempt, Exchange
+
+GRANT_STEP = 4096
+# A grant is extended when this much of it is used, so that the money is there before the tokens are.
+EXTEND_AT = 0.75
+LEAST_OUTPUT = 1024
+TRY_AGAIN_S = 5
+
+
+class Unpriced(GatewayError):
+    """A budget cannot hold what nobody can count; another deployment may have a price."""
+
+    source = "gateway"
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
+    """Sets the attempt's output grant and holds its cost in every budget that may refuse; raises ClientError or GatewayError."""
+    ask = exchange.ask
+    if ask is None:
+        return
+    attempt.grant = _first_grant(exchange, attempt)
+    bank = exchange.plane.bank
+    purses = bank.purses_of(exchange.applying)
+    if not purses:
+        attempt.enough = _threshold(attempt, ask.max_tokens)
+        return
+    hints = messages.pricing_hints(ask)
+    manner = Manner(**hints) if hints else ANYHOW
+    rates = hold_rates(exchange.snapshot.prices, attempt.provider.name, attempt.model, exchange.received_at, manner)
+    if rates is None:
+        text = f"Model {attempt.model} has no price, so a budget cannot bound it. Gateway's side. Ask your administrator to set one."
+        raise Unpriced(403, "price_unknown", text)
+    attempt.rates = rates
+    tokens = _input_tokens(exchange, ask, purses)
+    _clamp(exchange, attempt, purses, tokens, rates)
+    amount = hold_nano(rates, tokens, attempt.grant)
+    attempt.hold = bank.try_hold(purses, amount)
+    if attempt.hold is None:
+        try:
+            attempt.hold = await bank.hold(purses, amount)
+        except Exceeded as exceeded:
+            raise refusal(exchange, exceeded.purse, amount) from None
+        except TreasuryClosed:
+            raise _unavailable() from None
+
+
+def _input_tokens(exchange: "Exchange", ask: Ask, purses: list[Purse]) -> int:
+    """A guess on the high side, and for a strict budget more than there can be."""
+    if any(purse.row.mode == "strict" for purse in purses):
+        return input_tokens_bound(exchange.request_bytes, unseen_in(map(bytes, ask.fields.values())))
+    return input_tokens_guess(exchange.request_bytes)
+
+
+async def secure(exchange: "Exchange", attempt: "Attempt") -> None:
+    """A strict budget is kept through a power cut too: the attempt's opening is on the disk before anything is sent."""
+    if attempt.hold is None or all(purse.row.mode != "strict" for purse in attempt.hold.purses):
+        return
+    try:
+        await asyncio.to_thread(exchange.plane.journal.flush)
+    except OSError as error:
+        raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
+
+
+def _first_grant(exchange: "Exchange", attempt: "Attempt") -> int:
+    ask = exchange.ask
+    if ask is None:
+        return 0
+    betas = exchange.client.headers.get(b"anthropic-beta", b"")
+    in_steps = ask.is_stream and attempt.provider.cancel_stops_billing and messages.shows_its_length(ask, betas)
+    return min(ask.max_tokens, GRANT_STEP) if in_steps else ask.max_tokens
+
+
+def _clamp(exchange: "Exchange", attempt: "Attempt", purses: list[Purse], input_tokens: int, rates: HoldRates) -> None:
+    """Near the end of a budget that wants it, max_tokens is lowered to what is left instead of a refusal or a cut in the middle."""
+    ask = exchange.ask
+    clamping = [purse for purse in purses if purse.row.clamp_output and purse.window_id]
+    if ask is None or not clamping or not rates.output_pico:
+        return
+    left_nano = min(purse.free + purse.left for purse in clamping)
+    if left_nano >= hold_nano(rates, input_tokens, ask.max_tokens):
+        return
+    tokens = (left_nano - hold_nano(rates, input_tokens, 0)) * 1000 // rates.output_pico
+    if tokens >= LEAST_OUTPUT and messages.lower_max_tokens(ask, tokens):
+        exchange.clamped_to = tokens
+        attempt.grant = min(attempt.grant, tokens)
+
+
+async def keep_up(exchange: "Exchange", attempt: "Attempt") -> None:
+    """Looks at a stream that has passed the mark set for it: its input is known now, or its grant is nearly used."""
+    ask, meter = exchange.ask, attempt.meter
+    if ask is None:
+        return
+    if attempt.hold is not None and not attempt.is_tuned:
+        if not meter.has_started:
+            return
+        _tune(exchange, attempt)
+    while meter.text_bytes >= _threshold(attempt, ask.max_tokens) and not meter.has_ended:
+        await _extend(exchange, attempt, min(GRANT_STEP, ask.max_tokens - attempt.grant))
+    attempt.enough = _threshold(attempt, ask.max_tokens)
+
+
+def _threshold(attempt: "Attempt", most: int) -> float:
+    return math.inf if attempt.grant >= most else attempt.grant * EXTEND_AT * BYTES_PER_TOKEN
+
+
+def _tune(exchange: "Exchange", attempt: "Attempt") -> None:
+    """The provider has told what the input was: most of it may have come from its cache."""
+    attempt.is_tuned = True
+    hold, rates = attempt.hold, attempt.rates
+    if hold is None or rates is None:
+        return
+    known = msgspec.structs.replace(attempt.meter.usage(), output_tokens=0)
+    if exchange.slot is not None:
+        exchange.slot.settle(tokens_of(known) + attempt.grant, time.monotonic())
+    wanted = exchange.price(attempt, known).amount_nano + hold_nano(rates, 0, attempt.grant)
+    if wanted < hold.amount:
+        hold.shrink(hold.amount - wanted)
+    else:
+        hold.extend(wanted - hold.amount)
+
+
+async def _extend(exchange: "Exchange", attempt: "Attempt", step: int) -> None:
+    hold, rates = attempt.hold, attempt.rates
+    if hold is not None and rates is not None:
+        more = hold_nano(rates, 0, step)
+        if not hold.extend(more) and not await exchange.plane.bank.extend(hold, more):
+            raise refusal(exchange, min(hold.purses, key=lambda purse: purse.free), more, is_under_way=True)
+    try:
+        exchange.plane.journal.extend(attempt.note.id, attempt.grant + step)
+    except OSError as error:
+        raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
+    attempt.grant += step
+
+
+JOURNAL_UNAVAILABLE = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."
+
+
+def refusal(exchange: "Exchange", purse: Purse, amount: int, *, is_under_way: bool = False) -> ClientError:
+    """429 billing_error with x-should-retry false for money that is spent: the text is shown and the client does not hammer.
+
+    Where only calls under way are in the way, an ordinary 429: a later try may do.
+    """
+    standing = exchange.plane.bank.standing(purse)
+    told = sentence(standing, purse.row.name)
+    if is_under_way:
+        told += " This answer has used up what was left, so it ends here."
+    elif purse.may_get(amount):
+        text = f"{told} Your side. The rest is held by calls under way; try again when they have ended."
+        return ClientError(429, "budget_held", text, retry_after_s=TRY_AGAIN_S)
+    need = f" This call may cost up to {money(amount)}." if standing.left_nano and not is_under_way else ""
+    resets = standing.resets_at
+    return ClientError(
+        429,
+        "budget_exceeded",
+        f"{told}{need} Your side. " + ("Wait, or ask for it to be raised." if resets else "Ask for it to be raised."),
+        retry_after_s=max(1, math.ceil(resets - exchange.received_at)) if resets else None,
+        error_type="billing_error",
+    )
+
+
+def _unavailable() -> GatewayError:
+    text = "Budgets cannot be checked now, so the call is not made. Gateway's side. Try again; the administrator sees the details."
+    return GatewayError(503, "budget_unavailable", text, retry_after_s=TRY_AGAIN_S)
