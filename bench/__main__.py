@@ -16,6 +16,7 @@ from bench.report import Samples, medians, table, with_added
 from bench.targets import TARGETS, Place, Running, Unavailable, free_port, wait_until_open
 
 _FILES = 16384
+USUAL = ("direct", "nginx", "baseline", "tallygate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def _plan(arguments: list[str]) -> tuple[Plan, Path | None]:
     parser.add_argument("--rounds", type=int, default=7, choices=range(1, 101), metavar="1..100")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (at most 60)")
     parser.add_argument("--only", type=_choice(CELLS), default=tuple(CELLS), metavar="CELL,...", help=", ".join(CELLS))
-    parser.add_argument("--targets", type=_choice(TARGETS), default=tuple(TARGETS), metavar="TARGET,...", help=", ".join(TARGETS))
+    parser.add_argument("--targets", type=_choice(TARGETS), default=USUAL, metavar="TARGET,...", help=", ".join(TARGETS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample and the medians here")
     options = parser.parse_args(arguments)
     return Plan(options.targets, options.only, options.rounds, min(options.seconds, 60.0)), options.json

@@ -71,7 +71,7 @@ def table(samples: Samples) -> str:
     middle = medians(samples)
     targets = list(samples)
     names = list(dict.fromkeys(name for figures in samples.values() for name in figures))
-    wanted = (("tallygate", "baseline"), ("tallygate", "nginx"), ("baseline", "nginx"))
+    wanted = (("tallygate", "baseline"), ("plain", "baseline"), ("postgres", "baseline"), ("tallygate", "nginx"), ("baseline", "nginx"))
     pairs = [(one, base) for one, base in wanted if {one, base} <= set(targets)]
     rows = [["", *targets, *(f"{one}/{base}" for one, base in pairs)]]
     for name in sorted(names, key=lambda name: name.partition(".")[0]):

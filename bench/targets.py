@@ -1,6 +1,7 @@
 """What is measured: each target starts afresh, alone on its core, in front of the same upstream."""
 
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -13,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bench import baseline as baseline_gateway
 from bench.bodies import MODELS, PREFIX
@@ -21,6 +21,7 @@ from bench.processes import running
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 90.0
+_ANSWERS = 20
 _HERE = Path(__file__).parent
 
 
@@ -114,33 +115,66 @@ def _config(place: Place) -> str:
     return json.dumps({"model_list": rows}, indent=1)
 
 
-def _issue_key(port: int, place: Place) -> str:
-    body = {"key_alias": f"bench-{secrets.token_hex(4)}", "max_budget": 1_000_000, "rpm_limit": 100_000_000, "tpm_limit": 100_000_000_000}
-    request = urllib.request.Request(
-        f"http://{HOST}:{port}/key/generate",
-        data=json.dumps(body).encode(),
-        headers={"authorization": f"Bearer {place.master_key}", "content-type": "application/json"},
-    )
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
-            answer: dict[str, Any] = json.load(response)
-    except urllib.error.HTTPError as error:
-        raise Unavailable(f"POST /key/generate answered {error.code}") from error
-    return str(answer["key"])
+def _issue_key(env: dict[str, str], *, is_limited: bool) -> str:
+    command = [sys.executable, "-m", "bench.rows", *(["limited"] if is_limited else [])]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=_HERE.parent, env={**os.environ, **env}, check=False)
+    if done.returncode:
+        raise Unavailable(f"its rows could not be made: {(done.stderr.splitlines() or ['no reason given'])[-1]}")
+    return done.stdout.strip()
 
 
 @contextmanager
-def tallygate(place: Place) -> Iterator[Running]:
+def _serving(place: Place, name: str, *options: str, is_limited: bool = True, env: dict[str, str] | None = None) -> Iterator[Running]:
     program = Path(sys.executable).with_name("tallygate")
     if not program.exists():
         raise Unavailable("the tallygate command is not installed beside this Python")
-    port, log, config = free_port(), place.home / "tallygate.log", place.home / "config.yaml"
+    port, log, config = free_port(), place.home / f"{name}.log", place.home / "config.yaml"
     config.write_text(_config(place))
-    command = [str(program), "serve", "--port", str(port), "--no-background", "--config", str(config)]
-    env = {"TALLYGATE_HOME": str(place.home / "tallygate"), "TALLYGATE_MASTER_KEY": place.master_key}
+    command = [str(program), "serve", "--port", str(port), "--no-background", "--config", str(config), *options]
+    env = {"DATABASE_URL": "", "REDIS_URL": "", **(env or {})}
+    env |= {"TALLYGATE_HOME": str(place.home / name), "TALLYGATE_MASTER_KEY": place.master_key, "TALLYGATE_CONFIG": str(config)}
     with running(command, core=place.core, log=log, env=env) as process:
         wait_until_open(port, process, log)
-        yield Running(port, process.pid, _issue_key(port, place))
+        key = _issue_key(env, is_limited=is_limited)
+        _wait_until_known(port, key)
+        yield Running(port, process.pid, key)
+
+
+def _wait_until_known(port: int, key: str) -> None:
+    """Every process reads the new rows within a second or two; several answers in a row come from all of them."""
+    request = urllib.request.Request(f"http://{HOST}:{port}/v1/models", headers={"x-api-key": key})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline, answers = time.monotonic() + _START_TIMEOUT_S, 0
+    while answers < _ANSWERS and time.monotonic() < deadline:
+        try:
+            opener.open(request, timeout=5).close()
+        except urllib.error.URLError:
+            answers = 0
+            time.sleep(0.2)
+        else:
+            answers += 1
+    if answers < _ANSWERS:
+        raise Unavailable("the key did not become known")
+
+
+def tallygate(place: Place) -> AbstractContextManager[Running]:
+    """One process on SQLite, under hard budgets on four scopes and limits on requests and tokens."""
+    return _serving(place, "tallygate")
+
+
+def plain(place: Place) -> AbstractContextManager[Running]:
+    """The same without budgets and limits."""
+    return _serving(place, "plain", is_limited=False)
+
+
+@contextmanager
+def postgres(place: Place) -> Iterator[Running]:
+    """As tallygate, two processes on PostgreSQL and Redis, which are not on its core."""
+    addresses = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+    if not all(addresses.values()):
+        raise Unavailable("DATABASE_URL and REDIS_URL are not set (.ci/services python -m bench --targets ...)")
+    with _serving(place, "postgres", "--workers", "2", env=addresses) as started:
+        yield started
 
 
 TARGETS: dict[str, Callable[[Place], AbstractContextManager[Running]]] = {
@@ -148,4 +182,6 @@ TARGETS: dict[str, Callable[[Place], AbstractContextManager[Running]]] = {
     "nginx": nginx,
     "baseline": baseline,
     "tallygate": tallygate,
+    "plain": plain,
+    "postgres": postgres,
 }
