@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from billing.bank import Bank
+from billing.rates import Rates
 from proxy.limits import Limits
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
@@ -51,7 +52,7 @@ class Flat:
         assert not plane.live, "a call of an earlier test still runs"
         _finish_turn(plane)
         gateway.treasury = MemoryTreasury()
-        plane.snapshot, plane.bank, plane.is_draining = self.snapshot, Bank(gateway.treasury), False
+        plane.snapshot, plane.bank, plane.rates, plane.is_draining = self.snapshot, Bank(gateway.treasury), Rates(), False
         for path in plane.journal.folder.glob("*.log"):
             os.truncate(path, 0)
         self.switch.app = fake = FakeProvider()

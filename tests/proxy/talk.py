@@ -85,6 +85,13 @@ def read_to_end(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < end:
+        Event().wait(0.005)
+    assert condition()
+
+
 @dataclass
 class Player:
     """An upstream that plays pieces of bytes; waits for `hold` before one of them (-1: the headers), at the end for the client to go."""

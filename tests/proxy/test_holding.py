@@ -1,9 +1,6 @@
 """Money set aside for a call: how much, when it grows, and how a call ends that outgrows what is left."""
 
 import json
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +21,22 @@ from tests.proxy import talk as words
 from tests.proxy.door import check_refusal, plane, send
 from tests.proxy.house import House
 from tests.proxy.rig import ALICE, Rig
-from tests.proxy.talk import CLOSE, DELTA, MODEL, OPEN, START, STOP, WHOLE, Player, dial, playing, read_to_end, read_until, request
+from tests.proxy.talk import (
+    CLOSE,
+    DELTA,
+    MODEL,
+    OPEN,
+    START,
+    STOP,
+    WHOLE,
+    Player,
+    dial,
+    playing,
+    read_to_end,
+    read_until,
+    request,
+    wait_for,
+)
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 # A token of output costs 1,000 nano-dollars, input nothing.
@@ -102,13 +114,6 @@ def grants(rig: Rig, *pieces: bytes, max_tokens: int = MANY) -> list[int]:
         gate.open()
         read_until(client, b"message_stop")
     return found
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition() and time.monotonic() < end:
-        threading.Event().wait(0.005)
-    assert condition()
 
 
 def played(*pieces: bytes) -> Player:
