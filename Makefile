@@ -46,6 +46,10 @@ test-all: ## everything: test, services, e2e
 	@$(MAKE) test-services
 	@$(MAKE) e2e
 
+chaos: .venv/.dev ## kill -9 under load for a minute, then the ledger against the provider's bill (make chaos ARGS="--seconds 10")
+	@$(ISOLATED) $(PY) -m tests.chaos $(ARGS)
+	@.ci/unless-skipped .ci/services $(PY) -m tests.chaos --database postgres $(ARGS)
+
 bench: .venv/.dev ## side-by-side benchmarks, prints ratios
 	@$(PY) -m bench
 

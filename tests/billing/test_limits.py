@@ -111,5 +111,5 @@ def test_memory_of_spenders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_book_knows_which_scopes_somebody_looks_at() -> None:
     book = book_of(row(1), row(2, "tag", "nightly"))
-    assert (book.scopes, book.names_models) == ({"key", "tag"}, False)
+    assert (book.scopes, book.names_models) == (frozenset({"key", "tag"}), False)
     assert book_of(row(1, model="claude-*")).names_models

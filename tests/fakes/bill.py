@@ -1,6 +1,7 @@
 """What the provider would charge: the oracle of every money test.
 
-Independent of the gateway's own usage and price code on purpose; counts keep the provider's names.
+Independent of the gateway's own usage and price code on purpose; counts keep the provider's names. `marker` is the `metadata.user_id`
+that the request carried, by which a caller finds the rows of its call again.
 """
 
 import json
@@ -17,6 +18,7 @@ class BillRow:
     model: str
     usage: Json
     is_complete: bool
+    marker: str = ""
 
 
 class Bill:

@@ -22,8 +22,8 @@ class _EndedEarly(Exception):
 class Meter:
     """Charges a call once: all of it when it was generated to its end, else what was generated so far."""
 
-    def __init__(self, call_id: str, reply: Reply, charge: Callable[[BillRow], None]) -> None:
-        self._call_id, self._reply, self._charge = call_id, reply, charge
+    def __init__(self, call_id: str, reply: Reply, charge: Callable[[BillRow], None], marker: str = "") -> None:
+        self._call_id, self._reply, self._charge, self._marker = call_id, reply, charge, marker
         self._tokens = 0
         self._is_charged = False
 
@@ -43,7 +43,7 @@ class Meter:
         usage = {**self._reply.usage, "output_tokens": self._tokens}
         if not is_complete:
             usage.pop("iterations", None)
-        self._charge(BillRow(self._call_id, self._reply.model, usage, is_complete))
+        self._charge(BillRow(self._call_id, self._reply.model, usage, is_complete, self._marker))
 
 
 class Performance:

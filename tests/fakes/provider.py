@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,19 @@ import uvicorn
 
 from tests.fakes.bill import Bill
 from tests.fakes.line import ClientLeft, Line, Seen, read_body
-from tests.fakes.messages import CALL_ID_PLACE, Json, Piece, Reply, dump, huge_pieces, json_pieces, plain_pieces, plain_reply, stream_pieces
+from tests.fakes.messages import (
+    CALL_ID_PLACE,
+    Json,
+    Piece,
+    Reply,
+    dump,
+    huge_pieces,
+    json_pieces,
+    plain_pieces,
+    plain_reply,
+    plain_usage,
+    stream_pieces,
+)
 from tests.fakes.performance import ConnectionBroken, Meter, Performance
 from tests.fakes.script import MAGIC, Answer, refusal
 from tests.fakes.serving import Receive, Scope, Send, make_config
@@ -30,6 +42,10 @@ _PLAIN = Answer()
 _BYTES_PER_TOKEN = 4
 
 
+class Metadata(msgspec.Struct):
+    user_id: str = ""
+
+
 class Asked(msgspec.Struct):
     """The few request fields that the provider acts on."""
 
@@ -38,6 +54,14 @@ class Asked(msgspec.Struct):
     max_tokens: int
     stream: bool = False
     tools: msgspec.Raw = msgspec.Raw(b"[]")
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+    @property
+    def marker(self) -> str:
+        try:
+            return msgspec.json.decode(self.metadata, type=Metadata).user_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
 
 
 class Refused(Exception):
@@ -47,10 +71,13 @@ class Refused(Exception):
 
 
 class FakeProvider:
-    """`key=None` takes any credential; `seen` holds the last `keep` requests."""
+    """`key=None` takes any credential; `seen` holds the last `keep` requests; `repertoire` has the answers that models stand for."""
 
-    def __init__(self, *, key: str | None = DEFAULT_KEY, bill: Path | None = None, keep: int = 1000) -> None:
+    def __init__(
+        self, *, key: str | None = DEFAULT_KEY, bill: Path | None = None, keep: int = 1000, repertoire: Mapping[str, Answer] = MAGIC
+    ) -> None:
         self._key = key
+        self._repertoire = repertoire
         self._queue: deque[Answer] = deque()
         self._numbers = itertools.count(1)
         self._arrived = threading.Condition()
@@ -129,14 +156,14 @@ class FakeProvider:
 
     async def _message(self, seen: Seen, line: Line) -> None:
         asked = _read(seen)
-        answer = self._queue.popleft() if self._queue else MAGIC.get(asked.model, _PLAIN)
+        answer = self._queue.popleft() if self._queue else self._repertoire.get(asked.model, _PLAIN)
         answer = _for_json(answer) if not asked.stream else answer
         if answer.body is not None:
             await line.pause(answer.delay_s)
             await _send_json(line, seen, answer)
             return
         reply = _reply(seen, asked, answer)
-        performance = Performance(line, answer, Meter(seen.call_id, reply, self.bill.charge), seen.call_id)
+        performance = Performance(line, answer, Meter(seen.call_id, reply, self.bill.charge, asked.marker), seen.call_id)
         pieces = _pieces(asked, answer, reply)
         await performance.play(_headers(seen, answer, () if asked.stream else tuple(pieces)), pieces)
 
@@ -169,11 +196,17 @@ def _reply(seen: Seen, asked: Asked, answer: Answer) -> Reply:
         plain,
         blocks=blocks or plain.blocks,
         stop_reason=plain.stop_reason if stop_reason == "end_turn" else stop_reason,
-        usage=answer.usage if answer.usage is not None else plain.usage,
+        usage=_usage(answer, plain),
         start_usage=answer.start_usage,
         delta_usage=answer.delta_usage,
         deltas=answer.deltas,
     )
+
+
+def _usage(answer: Answer, plain: Reply) -> Json:
+    if answer.output_tokens is not None:
+        return plain_usage(plain.usage["input_tokens"], answer.output_tokens)
+    return plain.usage if answer.usage is None else answer.usage
 
 
 def _pieces(asked: Asked, answer: Answer, reply: Reply) -> Iterable[Piece]:
@@ -209,13 +242,13 @@ def _model_list() -> Json:
     return {"data": rows, "first_id": MODELS[0], "last_id": MODELS[-1], "has_more": False}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fakes.provider")
+def main(repertoire: Mapping[str, Answer] = MAGIC) -> None:
+    parser = argparse.ArgumentParser(description="The fake provider, as a process of its own.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--bill", type=Path)
     parser.add_argument("--key", default=DEFAULT_KEY)
     options = parser.parse_args()
-    app = FakeProvider(key=options.key, bill=options.bill)
+    app = FakeProvider(key=options.key, bill=options.bill, repertoire=repertoire)
     asyncio.run(uvicorn.Server(make_config(app, host="127.0.0.1", port=options.port)).serve())
 
 

@@ -38,6 +38,7 @@ class Answer:
     deltas: int = 3
     stop_reason: str = "end_turn"
     usage: Json | None = None  # the truth, and what the bill says
+    output_tokens: int | None = None  # the truth where only this much of it matters
     start_usage: Json | None = None  # what message_start says instead
     delta_usage: Json | None = None  # what message_delta says instead
     delay_s: float = 0.0
