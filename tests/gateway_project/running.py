@@ -80,6 +80,9 @@ class Serving:
     def get(self, path: str) -> int:
         return httpx.get(self.url + path, timeout=BOUND_S).status_code
 
+    def read(self, path: str) -> dict[str, Any]:
+        return dict(httpx.get(self.url + path, headers={"authorization": f"Bearer {MASTER}"}, timeout=BOUND_S).json())
+
     def is_ready(self) -> bool:
         try:
             return self.get("/health/readiness") == 200
