@@ -1,6 +1,7 @@
 """The rows of a benchmarked gateway, made in its own database: run as a module with the gateway's environment, prints the key."""
 
 import os
+import secrets
 import sys
 
 import django
@@ -20,9 +21,10 @@ RPM, TPM = 10**8, 10**12
 def make(*, is_limited: bool) -> str:
     """A key; limited: under hard budgets on four scopes, and limits on requests and tokens."""
     actor = Actor("command-line", name="bench")
-    organisation = create_organisation(Organisation(name="Bench"), actor=actor)
-    team = create_team(Team(name="Bench", organisation=organisation), actor=actor)
-    spec = KeySpec(name="bench", team=team, rpm_limit=RPM if is_limited else None, tpm_limit=TPM if is_limited else None)
+    name = f"bench-{secrets.token_hex(4)}"  # the database stays from one round to the next
+    organisation = create_organisation(Organisation(name=name), actor=actor)
+    team = create_team(Team(name=name, organisation=organisation), actor=actor)
+    spec = KeySpec(name=name, team=team, rpm_limit=RPM if is_limited else None, tpm_limit=TPM if is_limited else None)
     key, token = issue_key(spec, actor=actor)
     if is_limited:
         for scope, scope_id in (("key", key.id), ("team", team.id), ("organisation", organisation.id), ("global", "")):
