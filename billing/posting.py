@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from django.db import connection, models, transaction
+from django.db import models, transaction
 
-from audit.batch_sql import ROWS_PER_INSERT, insert_into, moments
+from audit.batch_sql import ROWS_PER_INSERT, insert_new, moments
 from audit.models import RequestRecord
 from billing.bank import Moved
 from billing.journal import Entry
@@ -40,7 +40,7 @@ def post(entries: Sequence[Entry], kind: str, instance_id: str = "", tell: Tell 
     try:
         with transaction.atomic():
             new_calls = post_records(entries)
-            new_attempts = _insert_ledger(ledger)
+            new_attempts = insert_new(LedgerEntry, LEDGER_COLUMNS, ledger, "attempt_id")
             post_rollups(entries, new_calls, new_attempts)
             moves = post_windows(entries, new_attempts, instance_id)
             tell(moves)
@@ -95,15 +95,3 @@ def _ledger_rows(entries: Sequence[Entry], kind: str, moment: Callable[[float], 
         for call in (entry.summary,)
         for one in entry.postings
     ]  # fmt: skip
-
-
-def _insert_ledger(rows: Sequence[Row]) -> set[str]:
-    """The attempt ids whose entry is new."""
-    new: set[str] = set()
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), ROWS_PER_INSERT):
-            part = rows[start : start + ROWS_PER_INSERT]
-            sql = insert_into(LedgerEntry, LEDGER_COLUMNS, len(part)) + "ON CONFLICT DO NOTHING RETURNING attempt_id"
-            cursor.execute(sql, [value for row in part for value in row])
-            new.update(attempt_id for (attempt_id,) in cursor.fetchall())
-    return new

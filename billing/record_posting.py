@@ -5,9 +5,8 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from django.db import connection
 
-from audit.batch_sql import ROWS_PER_INSERT, insert_into, moments
+from audit.batch_sql import insert_new, moments
 from audit.models import RequestRecord
 from audit.requests import RequestSummary
 from billing.journal import Entry
@@ -23,16 +22,7 @@ _json = tuple(RECORD_COLUMNS.index(name) for name in ("tags", "attempts", "price
 def post_records(entries: Sequence[Entry]) -> set[str]:
     """Writes the records that are not there yet, within the caller's transaction. Returns their ids."""
     moment = moments()
-    new: set[str] = set()
-    with connection.cursor() as cursor:
-        for start in range(0, len(entries), ROWS_PER_INSERT):
-            part = entries[start : start + ROWS_PER_INSERT]
-            values: list[Any] = []
-            for entry in part:
-                values += _row(entry.summary, moment)
-            cursor.execute(insert_into(RequestRecord, RECORD_COLUMNS, len(part)) + "ON CONFLICT DO NOTHING RETURNING id", values)
-            new.update(request_id for (request_id,) in cursor.fetchall())
-    return new
+    return insert_new(RequestRecord, RECORD_COLUMNS, [_row(entry.summary, moment) for entry in entries], "id")
 
 
 def _row(summary: RequestSummary, moment: Callable[[float], Any]) -> list[Any]:

@@ -20,6 +20,7 @@ from billing.models import Budget, Instance, LedgerEntry, Share, Window
 RECALL = timedelta(seconds=3)
 # Of what is left, each process asks for this part at most: the others find something, and little is stuck where nobody uses it.
 PARTS = 4
+WINDOWS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +143,35 @@ def beat(instance_id: str, figures: Sequence[Figures], watched: Sequence[int]) -
     """One heartbeat: says that we live and what our shares hold; learns how the watched windows stand."""
     if not Instance.objects.filter(pk=instance_id, lost_at=None).update(beat_at=Now()):
         return Beat(is_lost=True)
-    for one in figures:
-        mine = Share.objects.filter(window_id=one.window_id, instance_id=instance_id)
-        mine.update(held_nano=one.held, unposted_nano=one.unposted)
-    windows = {
-        pk: Taken(0, posted, amount - posted - allotted, window_id=pk)
-        for pk, posted, allotted, amount in Window.objects.filter(pk__in=watched).values_list(
-            "pk", "posted_nano", "allotted_nano", "budget__amount_nano"
-        )
-    }
-    shares = Share.objects.filter(window_id__in=watched)
-    own = dict(shares.filter(instance_id=instance_id).values_list("window_id", "amount_nano"))
-    others = shares.exclude(instance_id=instance_id).values_list("window_id")
+    _publish(instance_id, figures)
+    windows: dict[int, Taken] = {}
+    own: dict[int, int] = {}
+    recalled: set[int] = set()
+    for start in range(0, len(watched), WINDOWS_PER_QUERY):
+        part = watched[start : start + WINDOWS_PER_QUERY]
+        windows |= _seen(instance_id, part)
+        own |= dict(Share.objects.filter(window_id__in=part, instance_id=instance_id).values_list("window_id", "amount_nano"))
+        recalled.update(Window.objects.filter(pk__in=part, wanted_at__gte=Now() - RECALL).values_list("pk", flat=True))
+    return Beat(False, database_time().timestamp(), windows, own, frozenset(recalled))
+
+
+def _publish(instance_id: str, figures: Sequence[Figures]) -> None:
+    rows = [(one.held, one.unposted, one.window_id, instance_id) for one in figures]
+    table = connection.ops.quote_name(Share._meta.db_table)
+    telling = f"UPDATE {table} SET held_nano = %s, unposted_nano = %s WHERE window_id = %s AND instance_id = %s"  # noqa: S608 - our table
+    with connection.cursor() as cursor:
+        cursor.executemany(telling, rows)
+
+
+def _seen(instance_id: str, window_ids: Sequence[int]) -> dict[int, Taken]:
+    """How these windows stand."""
+    rows = Window.objects.filter(pk__in=window_ids).values_list("pk", "posted_nano", "allotted_nano", "budget__amount_nano")
+    windows = {pk: Taken(0, posted, amount - posted - allotted, window_id=pk) for pk, posted, allotted, amount in rows}
+    others = Share.objects.filter(window_id__in=window_ids).exclude(instance_id=instance_id).values_list("window_id")
     for pk, share, held, unposted in others.annotate(Sum("amount_nano"), Sum("held_nano"), Sum("unposted_nano")):
-        windows[pk] = windows[pk]._replace(others_share=share, others_held=held, others_unposted=unposted)
-    wanted = Window.objects.filter(pk__in=watched, wanted_at__gte=Now() - RECALL).values_list("pk", flat=True)
-    return Beat(False, database_time().timestamp(), windows, own, frozenset(wanted))
+        if pk in windows:
+            windows[pk] = windows[pk]._replace(others_share=share, others_held=held, others_unposted=unposted)
+    return windows
 
 
 def retire(instance_id: str) -> None:
