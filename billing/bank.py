@@ -112,12 +112,12 @@ class Bank:
         while True:
             if self._clock() > self.leased_until:
                 raise TreasuryClosed
-            short = [purse for purse in purses if purse.free < amount]
+            short = [purse for purse in purses if not purse.has_room(amount)]
             await self._fill_all(short, amount, give_up_at)
             hold = self.try_hold(purses, amount) or Hold.last(purses, amount)
             if hold is not None:
                 return hold
-            short = [purse for purse in purses if purse.free < amount and not purse.is_last_money]
+            short = [purse for purse in purses if not purse.has_room(amount) and not purse.is_last_money]
             await self._wait_for_room(short, amount, give_up_at)
 
     async def extend(self, hold: Hold, more: int) -> bool:
@@ -125,10 +125,10 @@ class Bank:
         give_up_at = self._clock() + self._wait_s
         while not hold.extend(more):
             try:
-                await self._fill_all([purse for purse in hold.purses if purse.free < more], more, give_up_at)
+                await self._fill_all([purse for purse in hold.purses if not purse.has_room(more)], more, give_up_at)
                 if hold.extend(more):
                     return True
-                await self._wait_for_room([purse for purse in hold.purses if purse.free < more], more, give_up_at)
+                await self._wait_for_room([purse for purse in hold.purses if not purse.has_room(more)], more, give_up_at)
             except (Exceeded, TreasuryClosed):
                 return False
             if not hold.is_open or self._clock() > self.leased_until:
@@ -231,8 +231,9 @@ class Bank:
 
     async def _take(self, purse: Purse) -> None:
         need = max(purse.wanted, purse.low * 2) - purse.free
-        if need <= 0:
-            return  # it came back meanwhile
+        if need <= 0:  # it came back meanwhile, or the limit was lowered under it
+            purse.ask_again_at = self._clock() + ASK_AGAIN_S * (not purse.has_room(purse.wanted))
+            return
         taken = await self._treasury.take(Wish(purse.key, need, purse.burn))
         now = self._clock()
         purse.window_id = taken.window_id

@@ -62,6 +62,12 @@ class Purse:
     def free(self) -> int:
         return self.share - self.held - self.settled + self.drained
 
+    def has_room(self, amount: int) -> bool:
+        """In the share, and under the limit as it stands now: it may have been lowered under what the share still holds."""
+        unposted = self.settled - self.drained
+        free = self.share - self.held - unposted
+        return free >= amount and self.row.amount_nano >= self.posted + unposted + self.held + amount
+
     @property
     def spent(self) -> int:
         return self.posted + self.unposted + self.others_unposted
@@ -73,7 +79,9 @@ class Purse:
     @property
     def is_last_money(self) -> bool:
         """All that is left of the window is here and nobody uses it: a hard budget then admits one call, whatever it may cost."""
-        return self.row.mode == "hard" and not self.held and self.free > 0 and self.left <= 0 and not self.others_share
+        if self.row.mode != "hard" or self.held or self.left > 0 or self.others_share:
+            return False
+        return self.free > 0 and self.row.amount_nano > self.spent
 
     def may_get(self, amount: int) -> bool:
         """Whether this much can come free without a reset: money that is held or lies with others may return, money spent does not."""
@@ -115,7 +123,7 @@ class Hold:
     def opened(cls, purses: Sequence[Purse], amount: int) -> "Hold | None":
         """In every purse, or None and nothing changed."""
         for purse in purses:
-            if purse.free < amount:
+            if not purse.has_room(amount):
                 return None
         for purse in purses:
             purse.held += amount
@@ -124,7 +132,7 @@ class Hold:
     @classmethod
     def last(cls, purses: Sequence[Purse], amount: int) -> "Hold | None":
         """As `opened`, but a hard budget near its end gives its last money to one call, though that may cost more."""
-        if not all(purse.free >= amount or purse.is_last_money for purse in purses):
+        if not all(purse.has_room(amount) or purse.is_last_money for purse in purses):
             return None
         parts = [(purse, min(amount, purse.free)) for purse in purses]
         for purse, part in parts:
@@ -137,7 +145,7 @@ class Hold:
 
     def extend(self, more: int) -> bool:
         """In every purse, or in none."""
-        if not self.is_open or any(purse.free < more for purse, _ in self._parts):
+        if not self.is_open or not all(purse.has_room(more) for purse, _ in self._parts):
             return False
         self._grow(more)
         return True

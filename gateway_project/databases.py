@@ -15,6 +15,8 @@ SQLITE_OPTIONS = {
     "PRAGMA wal_autocheckpoint=8000;",
 }
 FORMS = "postgresql://user:password@host/name or sqlite:///file.db"
+# A process that stands still inside a transaction would hold its rows against all others.
+IDLE_LIMIT = "-c idle_in_transaction_session_timeout=5s"
 # A server that is gone without a word is noticed in seconds and not in a quarter of an hour, as the kernel would.
 PATIENCE = {
     "connect_timeout": "5",
@@ -99,9 +101,10 @@ def _postgres(parts: SplitResult) -> dict[str, Any]:
 def _libpq_options(options: dict[str, str]) -> dict[str, str]:
     """What LiteLLM's addresses carry for Prisma means nothing to libpq, which refuses options that it does not know."""
     kept = {**PATIENCE, **{name: value for name, value in options.items() if name not in PRISMA_ONLY}}
+    session = [kept.get("options", ""), IDLE_LIMIT]
     if schema := options.get("schema", ""):
-        kept["options"] = f"-c search_path={schema}"
-    return kept
+        session.append(f"-c search_path={schema}")
+    return {**kept, "options": " ".join(filter(None, session))}
 
 
 class BodiesRouter:

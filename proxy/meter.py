@@ -14,7 +14,8 @@ from routing.wire.sse import Cutter, events
 # Thinking whose text is not shown tells its length in steps, where the caller asked for that.
 THINKING = b'"estimated_tokens"'
 _thinking = re.compile(THINKING + rb"\s*:\s*([0-9]{1,9})")
-MARKS = (b"message_", b"tool_use", b'"error"')
+# What else than deltas of content there may be; those have all the same frame.
+_marks = re.compile(rb'message_|tool_use|"error"|"ping"|content_block_st')
 WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MAX_DECODED_BYTES = 64 * 1024 * 1024
@@ -122,7 +123,7 @@ class Meter:
             return
         if THINKING in whole:
             self._passed_bytes += int(BYTES_PER_TOKEN * sum(map(int, _thinking.findall(whole))))
-        if MARKS[0] in whole or MARKS[1] in whole or MARKS[2] in whole:
+        if _marks.search(whole):
             for name, data in events(whole):
                 if name == "content_block_delta":
                     self._frame_bytes += FRAME_BYTES

@@ -2,10 +2,12 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from billing.rates import WINDOW_S, Exceeded, Slot, limits_of
 from billing.usage import Usage
+from keys.snapshot import LimitKind
 from proxy.asgi import Fields
 from proxy.errors import ClientError
 from routing.dialects.messages import Ask
@@ -14,7 +16,11 @@ from routing.snapshot import RouteSnapshot
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
 
-HEADER_NAMES = {"rpm": b"anthropic-ratelimit-requests", "tpm": b"anthropic-ratelimit-tokens"}
+_requests, _tokens = b"anthropic-ratelimit-requests-", b"anthropic-ratelimit-tokens-"
+HEADER_NAMES: tuple[tuple[LimitKind, bytes, bytes, bytes], ...] = (
+    ("rpm", _requests + b"limit", _requests + b"remaining", _requests + b"reset"),
+    ("tpm", _tokens + b"limit", _tokens + b"remaining", _tokens + b"reset"),
+)
 KINDS = {"rpm": "requests a minute", "tpm": "tokens a minute", "parallel": "calls at once"}
 
 
@@ -65,15 +71,15 @@ def refusal(exchange: "Exchange", exceeded: Exceeded) -> ClientError:
 def headers(slot: Slot) -> Fields:
     """How the tightest limits on requests and on tokens stand; the provider's own figures are its account's and are not passed on."""
     fields: Fields = []
-    for kind in ("rpm", "tpm"):
+    for kind, limit, remaining, reset in HEADER_NAMES:
         tightest = slot.tightest(kind)
         if tightest:
             size, room = tightest
-            name = HEADER_NAMES[kind]
-            fields += [(name + b"-limit", b"%d" % size), (name + b"-remaining", b"%d" % room), (name + b"-reset", _reset())]
+            fields += [(limit, b"%d" % size), (remaining, b"%d" % room), (reset, _reset(int(time.time())))]
     return fields
 
 
-def _reset() -> bytes:
+@lru_cache(maxsize=2)
+def _reset(now_s: int) -> bytes:
     """When all of it is free again, should nothing else be called."""
-    return datetime.fromtimestamp(time.time() + WINDOW_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return datetime.fromtimestamp(now_s + WINDOW_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -112,6 +112,7 @@ def test_alert_is_plain_data_that_only_needs_rendering() -> None:
     }  # fmt: skip
 
 
+# R30
 @pytest.mark.django_db
 @pytest.mark.parametrize("mode", Budget.Mode.values)
 def test_each_threshold_is_told_once_whatever_is_spent_later(mode: str) -> None:

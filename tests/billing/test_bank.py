@@ -59,6 +59,7 @@ def test_spent_budget_refuses_without_a_wait() -> None:
     play(scene, row(), wait_s=3600)
 
 
+# R23
 def test_refusal_of_one_budget_leaves_no_hold_in_the_others() -> None:
     async def scene(bank: Bank, purses: list[Purse], treasury: MemoryTreasury) -> None:
         treasury.posted[2, START] = 100
@@ -186,6 +187,7 @@ def test_posted_money_leaves_the_purse_as_free_as_it_was() -> None:
     play(scene, row())
 
 
+# R28
 def test_raised_budget_lets_waiting_calls_through_and_lowered_one_sends_its_money_home() -> None:
     async def scene(bank: Bank, purses: list[Purse], treasury: MemoryTreasury) -> None:
         await bank.hold(purses, 30)
@@ -209,3 +211,17 @@ def test_process_that_was_given_up_starts_from_empty_purses_and_ends_its_calls_o
         assert bank.forget_lost()
 
     play(scene, row())
+
+
+def test_lowered_limit_is_kept_with_money_that_calls_under_way_give_back() -> None:
+    async def scene(bank: Bank, purses: list[Purse], treasury: MemoryTreasury) -> None:
+        hold = await bank.hold(purses, 80)
+        treasury.book = BudgetBook.of([row(30, mode="strict")])
+        treasury.give_back(bank.use(treasury.book))
+        hold.settle(25)
+        assert purses[0].free > 0
+        assert bank.try_hold(purses, 10) is None
+        with pytest.raises(Exceeded):
+            await bank.hold(purses, 10)
+
+    play(scene, row(mode="strict"), wait_s=0.01)

@@ -226,6 +226,7 @@ def test_texts_that_a_database_may_refuse_do_not_keep_the_money_out(root: Path, 
     assert not (root / "rejected.log").exists()
 
 
+# R38
 def test_nothing_is_lost_while_the_database_is_away(journal: Journal, drainer: Drainer, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OperationalError("away")
@@ -317,6 +318,7 @@ def test_drainer_tries_again_until_the_database_is_back(
     assert caplog.record_tuples[:2] == [(drain_module.__name__, logging.ERROR, "ledger could not be written; the journal keeps it")] * 2
 
 
+# R5
 @pytest.mark.django_db(transaction=True)
 def test_two_adopters_of_one_journal_post_it_once(root: Path, budget: Budget) -> None:
     dead = Journal(root)
@@ -361,6 +363,7 @@ while True:
 """
 
 
+# R6
 def test_killed_process_loses_no_line(root: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", ENDLESS_CALLS, str(root)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

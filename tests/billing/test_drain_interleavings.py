@@ -78,6 +78,7 @@ class House:
         self.born()
 
 
+# R5
 @pytest.mark.django_db
 @settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEPS, max_size=40), rotate=st.sampled_from([1, 2_000, 10**6]))

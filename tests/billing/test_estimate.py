@@ -52,6 +52,7 @@ def test_unpriced_model_has_no_rates() -> None:
     assert hold_rates(PriceBook(), "p", "m", 0) is None
 
 
+# R18
 @pytest.mark.parametrize(
     ("model", "manner", "rates"),
     [
@@ -118,6 +119,7 @@ def test_what_bytes_do_not_bound_is_found(body: bytes, unseen: Unseen) -> None:
     assert unseen_in([body]) == unseen
 
 
+# R21
 def test_unseen_things_are_counted_at_their_most() -> None:
     plain = input_tokens_bound(100)
     assert input_tokens_bound(100, Unseen(images=2)) == plain + 2 * IMAGE_TOKENS

@@ -76,6 +76,7 @@ def test_hand_worked_lines_are_tokens_times_dollars_a_million(row: dict[str, Any
     assert sum(row["lines_nano"]) == row["total_nano"]
 
 
+# R17
 def test_table_is_as_long_as_promised_and_names_no_row_twice() -> None:
     assert len(ALL) >= 60
     assert len({row["name"] for row in ALL}) == len(ALL)

@@ -174,6 +174,7 @@ def test_process_that_was_given_up_starts_over_and_its_stand_in_is_taken_back(bu
     play(scene)
 
 
+# R27
 @pytest.mark.parametrize(("skew_s", "offset_s"), [(0, 0), (1, 0), (300, 300), (-300, -300)])
 def test_windows_go_by_the_clock_of_the_database(budget: Budget, monkeypatch: pytest.MonkeyPatch, skew_s: int, offset_s: int) -> None:
     def beat(*_: object) -> shares.Beat:

@@ -18,6 +18,7 @@ counts = st.integers(0, 10**9)
 prices = st.integers(0, 10**12)
 
 
+# R1
 @pytest.mark.parametrize("name", EXACT_MODULES)
 def test_money_modules_hold_no_float(name: str) -> None:
     path = f"billing/{name}.py"
@@ -92,6 +93,7 @@ def test_line_is_the_exact_product_rounded_once_half_up(count: int, unit: int) -
     assert line_nano(count, unit) == int(Decimal(count * unit).scaleb(-3).quantize(Decimal(1), ROUND_HALF_UP))
 
 
+# R1
 def test_a_million_small_costs_add_up() -> None:
     assert sum(line_nano(1, 300_000) for _ in range(1_000_000)) == nano("0.3")
 

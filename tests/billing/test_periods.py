@@ -90,6 +90,7 @@ def test_refusal_names_what_is_accepted() -> None:
         parse_period("fortnight")
 
 
+# R26
 @given(periods, moments, moments, zones)
 def test_windows_tile_time(period: str, anchor: datetime, now: datetime, zone: str) -> None:
     start, end = bounded(period, anchor, now, zone)
@@ -190,6 +191,7 @@ def test_days_of_a_year_follow_each_other(zone: str, year: int) -> None:
     assert all(timedelta(hours=21) <= later - earlier <= timedelta(hours=27) for earlier, later in pairwise(found))
 
 
+# R26
 @pytest.mark.parametrize("period", CALENDAR)
 def test_windows_of_twenty_years_follow_each_other_in_every_zone(period: str) -> None:
     """R26: each window that is looked at ends where its neighbour starts, 2020 to 2040; the step hits other days in every zone."""

@@ -70,6 +70,7 @@ def changes(outcome: Outcome) -> dict[str, tuple[int, int, int]]:
     return {model: (one.calls, one.was_nano, one.now_nano) for (_, model), one in outcome.by_model.items()}
 
 
+# R40
 def test_difference_is_posted_to_ledger_window_and_roll_ups() -> None:
     Budget.objects.create(scope="team", scope_id="team-1", amount_nano=10**9, period="day", anchored_at=NOON - timedelta(days=9))
     call(1)

@@ -150,6 +150,7 @@ OPERATIONS = [
 STEPS = st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 2), st.integers(0, 150)), max_size=25)
 
 
+# R2
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_no_order_of_events_allots_more_than_the_limit_or_loses_a_nano(as_many: None, steps: list[tuple[str, int, int]]) -> None:

@@ -69,12 +69,14 @@ def test_any_number_of_budgets_takes_two_queries(count: int) -> None:
     assert {pk: one.spent_nano for pk, one in found.items()} == {one.pk: one.pk for one in budgets}
 
 
+# R32
 def test_told_sentence_is_that_of_the_refusal() -> None:
     budget = make_budget(scope_id=make_team("Blue").pk)
     assert told(budget, NOW) == sentence(standing_of(budget, NOW), "Blue")
     assert told(budget, NOW).startswith("The budget of team Blue: $0.00 of $100.00 spent.")
 
 
+# R32
 def test_refusing_process_and_page_say_the_same() -> None:
     """R32: a process that has just told its figures, beside another one that has."""
     budget = make_budget()

@@ -57,6 +57,7 @@ def test_each_budget_gets_its_present_window_once() -> None:
     assert set(Window.objects.values_list("posted_nano", "allotted_nano")) == {(0, 0)}
 
 
+# R25
 @pytest.mark.django_db
 def test_reset_opens_the_next_window_and_leaves_the_last_one_alone() -> None:
     make_budgets(["day"])
@@ -78,6 +79,7 @@ def test_window_that_a_call_opened_is_kept() -> None:
     assert Window.objects.get().posted_nano == 5
 
 
+# R27
 @pytest.mark.django_db
 def test_clock_that_goes_back_opens_nothing_twice() -> None:
     make_budgets()
@@ -102,6 +104,7 @@ def test_more_budgets_than_fit_a_transaction() -> None:
     assert Window.objects.count() == number
 
 
+# R25
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_five_processes_that_reset_at_once_open_one_window() -> None:
@@ -155,6 +158,7 @@ def lose_an_instance(amount: int) -> Window:
     return window
 
 
+# R30
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_instance_is_reaped_and_alerted_on_once_by_processes_that_notice_at_once() -> None:
@@ -188,6 +192,7 @@ CHANGING = re.compile(
 )
 
 
+# R40
 def test_no_line_of_ours_changes_or_deletes_a_ledger_entry() -> None:
     found = [
         (file.path, line) for file in repository() if is_product(file.path) for line in file.text.splitlines() if CHANGING.search(line)

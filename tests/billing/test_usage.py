@@ -47,6 +47,7 @@ def test_nothing_seen_is_nothing_used() -> None:
     assert UsageMerger().result(estimated=True) == Usage(estimated=True)
 
 
+# R19
 def test_later_values_replace_earlier_ones() -> None:
     usage = merged({"input_tokens": 2068, "output_tokens": 8}, {"output_tokens": 200}, {"input_tokens": 22_397, "output_tokens": 637})
     assert (usage.input_tokens, usage.output_tokens) == (22_397, 637)
@@ -185,6 +186,7 @@ def as_the_sdk_sums_it_up(path: Path) -> dict[str, Any]:
         return stream.get_final_message().model_dump(warnings=False)
 
 
+# R19
 @pytest.mark.parametrize("path", recordings("sse"))
 def test_recorded_stream_merges_as_the_sdk_and_genai_prices_read_it(path: Path) -> None:
     events = events_of(path)

@@ -58,6 +58,7 @@ def test_budget_of_somebody_else_does_not_bind(rig: Rig, scope: str, name: str) 
     assert send(rig).status_code == 200
 
 
+# R30
 @pytest.mark.parametrize(("scope", "name"), SCOPES)
 def test_soft_budget_never_refuses(rig: Rig, scope: str, name: str) -> None:
     one = replace(row(scope, name), mode="soft")
@@ -77,6 +78,7 @@ def test_streamed_call_counts_at_once_for_the_next_one(rig: Rig) -> None:
     assert [send(rig, stream=True).status_code for _ in range(2)] == [200, 429]
 
 
+# R23
 def test_every_budget_over_the_caller_counts(rig: Rig) -> None:
     rows = [row(scope, name, 10 * CALL_NANO, number=number) for number, (scope, name) in enumerate(SCOPES, 1)]
     rig.gateway.budget(*rows)

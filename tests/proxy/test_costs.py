@@ -81,6 +81,7 @@ def test_posting_is_the_cost_on_record(rig: Rig, way: dict[str, Any]) -> None:
     assert entry.summary.attempts[0].cost_nano == entry.summary.cost_nano
 
 
+# R14
 @pytest.mark.parametrize("way", WAYS)
 def test_model_without_a_price_is_flagged_and_costs_nothing_known(rig: Rig, way: dict[str, Any]) -> None:
     assert bought(rig, Answer(), way, model="claude-unheard-of") == []
@@ -110,6 +111,7 @@ def test_counting_tokens_posts_nothing(rig: Rig) -> None:
     assert rig.gateway.lines("o") == []
 
 
+# R12
 @pytest.mark.parametrize("fields", [{"max_tokens": -1}, {"model": "gpt-6"}, {"stream": 1}])
 def test_refused_call_is_on_record_and_costs_nothing(rig: Rig, fields: dict[str, Any]) -> None:
     answer = send(rig, **fields)
@@ -119,6 +121,7 @@ def test_refused_call_is_on_record_and_costs_nothing(rig: Rig, fields: dict[str,
     assert entry.summary.error_code == answer.headers["x-tallygate-error-code"]
 
 
+# R12
 @pytest.mark.parametrize("way", WAYS)
 def test_call_that_reached_nobody_costs_nothing(rig: Rig, way: dict[str, Any]) -> None:
     assert send(rig, model=dead_route(rig), **way).status_code == 502

@@ -117,6 +117,7 @@ def test_odd_token_is_unknown_and_is_not_told_again(rig: Rig, token: bytes) -> N
     assert token not in answer or token == b"Bearer"
 
 
+# R48
 def test_refusals_of_strangers_leave_no_record(rig: Rig) -> None:
     send(rig, headers={})
     send(rig, headers={"x-api-key": "sk-nobody"})

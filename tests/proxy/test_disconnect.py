@@ -55,6 +55,7 @@ def only_closing(rig: Rig) -> Entry:
     return entry
 
 
+# R8
 @pytest.mark.parametrize(
     ("place", "mark"),
     [(0, b"\r\n\r\n"), (1, b"message_start"), (3, b"content_block_start"), (12, b"ten tokens"), (24, b"content_block_stop")],
@@ -77,6 +78,7 @@ def test_leaving_a_silent_stream_cancels_it_and_settles(rig: Rig, place: int, ma
     assert max(1, bill) <= summary.output_tokens <= 2 * bill + 100
 
 
+# R10
 def test_leaving_with_the_last_event_in_hand_is_no_complaint(rig: Rig) -> None:
     player = Player(WHOLE, lingers=True)
     with playing(rig, player) as model:
@@ -87,6 +89,7 @@ def test_leaving_with_the_last_event_in_hand_is_no_complaint(rig: Rig) -> None:
     assert summary.attempts[-1].outcome == "ok"
 
 
+# R8
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_leaving_before_the_answer_starts_cancels_and_is_charged_at_the_estimate(rig: Rig, is_stream: bool) -> None:
     rig.fake.script(Answer(fault="stall", fault_after=-1))
@@ -106,6 +109,7 @@ def test_leaving_inside_a_whole_answer_cancels(rig: Rig) -> None:
     assert only_closing(rig).summary.outcome == "client_left"
 
 
+# R12
 def test_leaving_before_the_body_is_whole_costs_nothing(rig: Rig) -> None:
     with dial(rig) as client:
         client.sendall(request(b'{"model":', length=1000))
@@ -114,6 +118,7 @@ def test_leaving_before_the_body_is_whole_costs_nothing(rig: Rig) -> None:
     assert not rig.fake.seen
 
 
+# R34
 @pytest.mark.parametrize("place", [-1, 0, 1, 5, 24])
 def test_abandoned_stream_that_is_billed_on_is_drained_for_exact_usage(rig: Rig, bills_on: str, place: int) -> None:
     gate = Gate()
@@ -140,6 +145,7 @@ def test_abandoned_whole_answer_that_is_billed_on_is_read_for_exact_usage(rig: R
     assert (summary.outcome, summary.is_estimated, summary.output_tokens) == ("client_left", False, LONG_TOKENS)
 
 
+# R13
 @pytest.mark.parametrize("limits", [Limits(sweep_s=0.005, drain_s=0.05)])
 @pytest.mark.parametrize("place", [-1, 0, 5])
 def test_drain_of_a_silent_provider_ends_and_is_never_under_the_bill(rig: Rig, bills_on: str, place: int) -> None:
@@ -271,6 +277,7 @@ async def cancelled_call(home: Path, points: Points, *, is_stream: bool) -> tupl
     return gateway, sent
 
 
+# R9
 @pytest.mark.parametrize("is_stream", [True, False])
 @pytest.mark.parametrize("place", range(17))
 def test_stopped_server_settles_once_wherever_the_call_stands(tmp_path: Path, place: int, is_stream: bool) -> None:

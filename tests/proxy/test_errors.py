@@ -122,6 +122,7 @@ def by_async(rig: Rig, token: str, fields: dict[str, Any]) -> anthropic.APIStatu
     return caught.value
 
 
+# R31
 @pytest.mark.parametrize("call", [by_sync, by_async])
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_refusal_as_the_sdk_reads_it(rig: Rig, case: Case, call: Callable[[Rig, str, dict[str, Any]], anthropic.APIStatusError]) -> None:
@@ -155,6 +156,7 @@ def test_sdk_retries_only_what_can_help(rig: Rig, monkeypatch: pytest.MonkeyPatc
     assert len(rig.gateway.closings(calls)) == calls
 
 
+# R31
 def test_spent_budget_tells_when_it_resets(rig: Rig) -> None:
     spend_all(rig, period="day")
     answer = send(rig)
@@ -188,6 +190,7 @@ def test_wrong_method_is_refused_with_the_right_one(rig: Rig, method: str, path:
     assert answer.headers["allow"] == allow
 
 
+# R35
 @pytest.mark.parametrize(
     "path", ["/v1/nothing", "/v1/", "/anthropic/v2/messages", "/v1/messages/batches", "/v1/messages/x/y", "/v1/Messages"]
 )
@@ -199,6 +202,7 @@ def test_unknown_path_is_refused_in_the_dialect(rig: Rig, method: str, path: str
 STATUSES = [400, 401, 402, 403, 404, 413, 422, 429, 500, 503, 504, 529]
 
 
+# R47
 @pytest.mark.parametrize("status", STATUSES)
 def test_error_of_the_provider_passes_as_it_came(rig: Rig, status: int) -> None:
     sent = replace(refusal(status, "Their \u4e16\u754c words."), headers=(("retry-after", "7"), ("x-should-retry", "false")))

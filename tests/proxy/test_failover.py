@@ -75,6 +75,7 @@ def test_refused_attempt_costs_nothing(rig: Rig, pair: tuple[DeploymentSnapshot,
     assert [posting.attempt_id for posting in entry.postings] == [f"{entry.summary.id}.2"]
 
 
+# R11
 @pytest.mark.parametrize("first", ["silent", "reset", "hung up"])
 def test_attempt_of_unknown_end_is_charged_beside_the_one_that_answered(
     rig: Rig, pair: tuple[DeploymentSnapshot, DeploymentSnapshot], first: str

@@ -81,6 +81,7 @@ def test_bad_body_is_refused_in_the_dialect(rig: Rig, name: str, path: str) -> N
     assert len(rig.gateway.closings()) == 1
 
 
+# R22
 @pytest.mark.parametrize("name", BAD_LIMITS)
 def test_bad_limit_is_refused_where_it_counts(rig: Rig, name: str) -> None:
     check_refusal(send(rig, BAD_LIMITS[name]), 400, "invalid_request")

@@ -147,6 +147,7 @@ def test_whole_answer_holds_all_it_may_make(rig: Rig) -> None:
     assert (purse(rig).held, purse(rig).settled) == (0, 12 * TOKEN)
 
 
+# R34
 def test_provider_that_bills_on_is_held_in_full(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROVIDERS, "anthropic", replace(PROVIDERS["anthropic"], cancel_stops_billing=False))
     rig.gateway.budget(budget(10 * MANY))
@@ -177,6 +178,7 @@ def test_grants_are_on_record_without_any_budget(rig: Rig) -> None:
     assert grants(rig, text(10_000), text(10_000)) == [number * STEP for number in range(2, 8)]
 
 
+# R33
 @pytest.mark.parametrize("mode", ["hard", "strict"])
 def test_stream_that_outgrows_its_budget_ends_with_an_event_and_is_charged_what_it_made(rig: Rig, mode: str) -> None:
     rig.gateway.budget(budget(5000, mode))
@@ -204,6 +206,7 @@ def test_input_that_came_from_a_cache_frees_what_was_held_for_it(rig: Rig) -> No
         read_until(client, b"message_stop")
 
 
+# R14
 def test_unpriced_model_is_refused_where_a_budget_would_have_to_bound_it(rig: Rig) -> None:
     plane(rig).snapshot = replace(plane(rig).snapshot, prices=PriceBook())
     assert send(rig).status_code == 200
@@ -220,6 +223,7 @@ def test_deployment_with_a_price_serves_where_the_first_has_none(rig: Rig) -> No
     assert send(rig, model="claude-two").status_code == 200
 
 
+# R11
 def test_failed_attempt_gives_its_money_back_before_the_next_one_asks(rig: Rig) -> None:
     rig.gateway.budget(budget(60))
     dead = replace(rig.deployment, model=MODEL, base_url="http://127.0.0.1:1")
@@ -260,6 +264,7 @@ def test_budget_that_cannot_be_checked_refuses_and_lets_go(rig: Rig) -> None:
     assert send(rig).status_code == 200
 
 
+# R31
 def test_refusal_says_what_is_spent_what_is_held_and_what_the_call_may_cost(rig: Rig) -> None:
     rig.gateway.budget(budget(4_000_000, "strict"), posted={(1, EPOCH.timestamp()): 3_999_000 * TOKEN})
     message = check_refusal(send(rig, max_tokens=2000, inference_geo="global"), 429, "budget_exceeded")["message"]

@@ -155,6 +155,7 @@ def test_time_limit_keeps_nothing_of_the_calls_it_ended(rig: Rig) -> None:
     assert NO_ANSWER.__context__ is None
 
 
+# R13
 @pytest.mark.parametrize("is_stream", [True, False])
 def test_provider_that_never_answers_is_given_up(rig: Rig, is_stream: bool) -> None:
     rig.fake.script(Answer(fault="stall", fault_after=-1))

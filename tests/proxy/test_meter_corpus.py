@@ -17,6 +17,7 @@ def streams() -> Iterator[bytes]:
             yield (CORPUS / one["response"]).read_bytes()
 
 
+# R20
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the recorded traffic is not beside this checkout")
 def test_output_guessed_from_bytes_is_at_least_what_the_provider_counted() -> None:
     """R20."""

@@ -87,6 +87,7 @@ def test_limit_is_read(count: int) -> None:
     assert read(asking(max_tokens=count)).max_tokens == count
 
 
+# R22
 @pytest.mark.parametrize("count", [-1, 10_000_001, 10**18, 10**30, 1.5, "5", None, True, [1]])
 def test_senseless_limit_is_refused(count: object) -> None:
     with pytest.raises(BadBody, match=r"^max_tokens: "):
