@@ -240,7 +240,8 @@ class Bank:
         purse.share += taken.amount
         purse.seen_at = purse.used_at = now
         self.seen(purse, taken)
-        purse.low = taken.amount // 4 if taken.left > 0 else 0
+        # more is fetched ahead only where a minute's spending is more than a call's hold
+        purse.low = taken.amount // 4 if taken.left > 0 and taken.amount > need else 0
         if taken.amount < need:
             is_coming = taken.others_share or purse.held
             purse.ask_again_at = now + (ASK_AGAIN_S if is_coming else SPENT_FOR_S)

@@ -38,7 +38,8 @@ NOBODY = Caller(key_id="", key_name="")
 class Attempt:
     """One try at one deployment. `was_sent` from the moment its request may have reached the provider.
 
-    `grant` is how many tokens of output it may make as yet, `hold` the money for it; `enough` the bytes at which both are looked at again.
+    `grant` is how many tokens of output it may make as yet, `hold` the money for it, `asked` the request for more; at `enough` bytes they
+    are looked at again.
     """
 
     note: AttemptNote
@@ -53,6 +54,7 @@ class Attempt:
     hold: Hold | None = None
     is_tuned: bool = False
     was_reset: bool = False
+    asked: "asyncio.Task[bool] | None" = None
     enough: float = -1.0
 
 
@@ -178,6 +180,8 @@ class Exchange:
         charges: list[Charge] = []
         # the purses first: a journal that cannot be written must not make calls free
         for attempt in self.attempts:
+            if attempt.asked is not None:
+                attempt.asked.cancel()
             used = self._used(attempt)
             if used is not None:
                 price = self.price(attempt, used)

@@ -114,8 +114,11 @@ def _clamp(exchange: "Exchange", attempt: "Attempt", purses: list[Purse], input_
         attempt.grant = min(attempt.grant, tokens)
 
 
-async def keep_up(exchange: "Exchange", attempt: "Attempt") -> None:
-    """Looks at a stream that has passed the mark set for it: its input is known now, or its grant is nearly used."""
+def keep_up(exchange: "Exchange", attempt: "Attempt") -> None:
+    """Looks at a stream that has passed the mark set for it: its input is known now, or its grant is nearly used.
+
+    Money that is not at hand is asked for while the stream goes on, for the provider does not wait; only a grant that is used up ends it.
+    """
     ask, meter = exchange.ask, attempt.meter
     if ask is None:
         return
@@ -124,8 +127,32 @@ async def keep_up(exchange: "Exchange", attempt: "Attempt") -> None:
             return
         _tune(exchange, attempt)
     while meter.text_bytes >= _threshold(attempt, ask.max_tokens) and not meter.has_ended:
-        await _extend(exchange, attempt, min(GRANT_STEP, ask.max_tokens - attempt.grant))
+        step = min(GRANT_STEP, ask.max_tokens - attempt.grant)
+        if not _has_money(exchange, attempt, step):
+            if meter.text_bytes >= attempt.grant * BYTES_PER_TOKEN:
+                raise _outgrown(exchange, attempt)
+            attempt.enough = -1.0
+            return
+        _extend(exchange, attempt, step)
     attempt.enough = _threshold(attempt, ask.max_tokens)
+
+
+def _has_money(exchange: "Exchange", attempt: "Attempt", step: int) -> bool:
+    """Whether the hold has grown by a step; if not at once, it is asked for on the side."""
+    hold, rates = attempt.hold, attempt.rates
+    if hold is None or rates is None:
+        return True
+    asked, attempt.asked = attempt.asked, None
+    if asked is not None and not asked.done():
+        attempt.asked = asked
+        return False
+    if asked is not None and asked.result():
+        return True
+    more = hold_nano(rates, 0, step)
+    if hold.extend(more):
+        return True
+    attempt.asked = asyncio.create_task(exchange.plane.bank.extend(hold, more))
+    return False
 
 
 def _threshold(attempt: "Attempt", most: int) -> float:
@@ -148,17 +175,17 @@ def _tune(exchange: "Exchange", attempt: "Attempt") -> None:
         hold.extend(wanted - hold.amount)
 
 
-async def _extend(exchange: "Exchange", attempt: "Attempt", step: int) -> None:
-    hold, rates = attempt.hold, attempt.rates
-    if hold is not None and rates is not None:
-        more = hold_nano(rates, 0, step)
-        if not hold.extend(more) and not await exchange.plane.bank.extend(hold, more):
-            raise refusal(exchange, min(hold.purses, key=lambda purse: purse.free), more, is_under_way=True)
+def _extend(exchange: "Exchange", attempt: "Attempt", step: int) -> None:
     try:
         exchange.plane.journal.extend(attempt.note.id, attempt.grant + step)
     except OSError as error:
         raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
     attempt.grant += step
+
+
+def _outgrown(exchange: "Exchange", attempt: "Attempt") -> ClientError:
+    purses = attempt.hold.purses if attempt.hold is not None else []
+    return refusal(exchange, min(purses, key=lambda purse: purse.free), 0, is_under_way=True)
 
 
 JOURNAL_UNAVAILABLE = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."

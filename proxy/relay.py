@@ -46,7 +46,7 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
         while chunk := await _read(exchange, response):
             meter.feed(chunk)
             if meter.text_bytes > attempt.enough:
-                await keep_up(exchange, attempt)
+                keep_up(exchange, attempt)
             if not client.has_left:
                 await _write(exchange, chunk)
     except ProviderError as error:
