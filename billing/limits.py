@@ -1,6 +1,6 @@
 """Which budgets apply to a call, and which window of each its moment falls into. Pure: time is passed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -29,10 +29,10 @@ class Applying:
     row: BudgetRow
     start: float
     end: float | None
+    key: WindowKey = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> WindowKey:
-        return self.row.id, self.start
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.row.id, self.start))
 
 
 class BudgetFinder:

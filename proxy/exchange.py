@@ -52,6 +52,7 @@ class Attempt:
     grant: int = 0
     rates: HoldRates | None = None
     hold: Hold | None = None
+    is_strict: bool = False
     is_tuned: bool = False
     was_reset: bool = False
     asked: "asyncio.Task[bool] | None" = None

@@ -76,7 +76,8 @@ async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[
     if exchange.endpoint.is_billed:
         await hold(exchange, attempt)
     exchange.open_attempt(attempt)
-    await secure(exchange, attempt)
+    if attempt.is_strict:
+        await secure(exchange)
     body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
     headers = forwarded(exchange.client.raw_headers)
     headers.append((ACCEPT_ENCODING, _coding(exchange)))

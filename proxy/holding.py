@@ -60,8 +60,14 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
         text = f"Model {attempt.model} has no price, so a budget cannot bound it. Gateway's side. Ask your administrator to set one."
         raise Unpriced(403, "price_unknown", text)
     attempt.rates = rates
-    tokens = _input_tokens(exchange, ask, purses)
-    _clamp(exchange, attempt, purses, tokens, rates)
+    is_clamping = False
+    for purse in purses:
+        row = purse.row
+        attempt.is_strict = attempt.is_strict or row.mode == "strict"
+        is_clamping = is_clamping or row.clamp_output
+    tokens = _most_input(exchange, ask) if attempt.is_strict else input_tokens_guess(exchange.request_bytes)
+    if is_clamping:
+        _clamp(exchange, attempt, purses, tokens, rates)
     amount = hold_nano(rates, tokens, attempt.grant)
     attempt.hold = bank.try_hold(purses, amount)
     if attempt.hold is None:
@@ -73,17 +79,13 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
             raise _unavailable() from None
 
 
-def _input_tokens(exchange: "Exchange", ask: Ask, purses: list[Purse]) -> int:
-    """A guess on the high side, and for a strict budget more than there can be."""
-    if any(purse.row.mode == "strict" for purse in purses):
-        return input_tokens_bound(exchange.request_bytes, unseen_in(map(bytes, ask.fields.values())))
-    return input_tokens_guess(exchange.request_bytes)
+def _most_input(exchange: "Exchange", ask: Ask) -> int:
+    """More input than there can be."""
+    return input_tokens_bound(exchange.request_bytes, unseen_in(map(bytes, ask.fields.values())))
 
 
-async def secure(exchange: "Exchange", attempt: "Attempt") -> None:
+async def secure(exchange: "Exchange") -> None:
     """A strict budget is kept through a power cut too: the attempt's opening is on the disk before anything is sent."""
-    if attempt.hold is None or all(purse.row.mode != "strict" for purse in attempt.hold.purses):
-        return
     try:
         await asyncio.to_thread(exchange.plane.journal.flush)
     except OSError as error:
