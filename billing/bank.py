@@ -234,7 +234,8 @@ class Bank:
         if need <= 0:  # it came back meanwhile, or the limit was lowered under it
             purse.ask_again_at = self._clock() + ASK_AGAIN_S * (not purse.has_room(purse.wanted))
             return
-        taken = await self._treasury.take(Wish(purse.key, need, purse.burn))
+        # What calls under way may cost and what was just spent is spending too, before a beat has measured it.
+        taken = await self._treasury.take(Wish(purse.key, need, max(purse.burn, purse.held + purse.unposted)))
         now = self._clock()
         purse.window_id = taken.window_id
         purse.share += taken.amount

@@ -26,6 +26,8 @@ IDLE_S = 5.0
 # How long a window of ours is looked after once nothing happens in it any more.
 WATCH_S = 60.0
 CLOCK_SLACK_S = 2.0
+# A rush is met with so many seconds of its own, before a minute has shown what it comes to.
+BURST_S = 10
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -149,7 +151,7 @@ class Keeper:
         for purse in purses:
             spent = purse.settled - self._settled.get(purse.key, 0)
             self._settled[purse.key] = purse.settled
-            purse.burn += spent - purse.burn // 60
+            purse.burn = max(purse.burn + spent - purse.burn // 60, spent * BURST_S)
             figures = shares.Figures(purse.window_id, purse.held, purse.unposted)
             if self._told.get(purse.window_id) != figures:
                 changed.append(figures)

@@ -188,11 +188,11 @@ def test_windows_go_by_the_clock_of_the_database(budget: Budget, monkeypatch: py
     play(scene)
 
 
-def test_burn_is_what_the_last_minute_cost(budget: Budget) -> None:
+def test_burn_follows_a_rush_at_once_and_forgets_it_within_minutes(budget: Budget) -> None:
     async def scene(keeper: Keeper, purse: Purse) -> None:
         (await keeper.bank.hold([purse], 100)).settle(60)
         await keeper._beat()
-        assert purse.burn == 60
+        assert purse.burn == 60 * keeper_module.BURST_S
         for _ in range(240):
             keeper._changed([purse])
         assert purse.burn < 60
