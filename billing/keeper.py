@@ -26,6 +26,7 @@ IDLE_S = 5.0
 # How long a window of ours is looked after once nothing happens in it any more.
 WATCH_S = 60.0
 CLOCK_SLACK_S = 2.0
+BEATS_PER_REAP = 10
 # A rush is met with so many seconds of its own, before a minute has shown what it comes to.
 BURST_S = 10
 
@@ -48,6 +49,7 @@ class Keeper:
         self._keeps_idle = shares.is_one_disk()
         self._was_lost = False
         self._is_stopping = False
+        self._beats = 0
 
     async def start(self) -> None:
         begun = time.monotonic()
@@ -139,6 +141,9 @@ class Keeper:
         if self._was_lost and self.bank.forget_lost():
             await self._run(shares.forgive, self._instance_id)
             self._was_lost = False
+        self._beats += 1
+        if self._beats % BEATS_PER_REAP == 0:  # also where nobody runs the periodic tasks
+            await self._run(shares.reap_lost)
 
     def _keep_time(self, database_time: float) -> None:
         """Windows go by the database's clock: ours is corrected where it is clearly off."""

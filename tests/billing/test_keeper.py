@@ -198,3 +198,15 @@ def test_burn_follows_a_rush_at_once_and_forgets_it_within_minutes(budget: Budge
         assert purse.burn < 60
 
     play(scene)
+
+
+def test_silent_process_is_given_up_by_the_others_without_any_task(budget: Budget) -> None:
+    late = datetime.now(UTC) - timedelta(seconds=200)
+    Instance.objects.create(id="silent", started_at=late, beat_at=late)
+
+    async def scene(keeper: Keeper, purse: Purse) -> None:
+        for _ in range(keeper_module.BEATS_PER_REAP):
+            await keeper._beat()
+        assert await keeper._run(lambda: Instance.objects.get(pk="silent").lost_at is not None)
+
+    play(scene)
