@@ -118,7 +118,8 @@ class Bank:
             if hold is not None:
                 return hold
             short = [purse for purse in purses if not purse.has_room(amount) and not purse.is_last_money]
-            await self._wait_for_room(short, amount, give_up_at)
+            if short:
+                await self._wait_for_room(short, amount, give_up_at)
 
     async def extend(self, hold: Hold, more: int) -> bool:
         """Grows a hold, under the same terms; False when there is no room or the treasury is closed."""
@@ -209,9 +210,10 @@ class Bank:
             for purse in asking:
                 task = self._filling.get(purse.key) or self._fill(purse)
                 await asyncio.wait({task}, timeout=max(0.0, give_up_at - self._clock()))
-                if not task.done():
-                    raise TreasuryClosed
-                task.result()
+                if task.done():
+                    task.result()
+                elif purse.seen_at < give_up_at - self._wait_s:
+                    raise TreasuryClosed  # not a word from it in all the time
         finally:
             for purse in asking:
                 purse.wanted -= amount

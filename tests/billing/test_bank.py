@@ -157,6 +157,23 @@ def test_treasury_that_never_answers_refuses_in_time_and_its_late_answer_is_kept
     play(scene, row(), wait_s=0.01)
 
 
+def test_wait_that_ends_while_the_treasury_is_asked_once_more_is_a_refusal_and_no_outage() -> None:
+    async def scene(bank: Bank, purses: list[Purse], treasury: MemoryTreasury) -> None:
+        ask = treasury.take
+
+        async def only_once(wish: object) -> object:
+            if treasury.wishes:
+                await asyncio.Event().wait()
+            return await ask(wish)  # type: ignore[arg-type]  # handed through
+
+        bank._treasury.take = only_once  # type: ignore[assignment,method-assign]  # answers once
+        treasury.others[KEY] = 95
+        with pytest.raises(Exceeded):
+            await bank.hold(purses, 50)
+
+    play(scene, row(), wait_s=0.4)
+
+
 def test_lease_that_has_run_out_admits_nothing_and_extends_nothing() -> None:
     async def scene(bank: Bank, purses: list[Purse], treasury: MemoryTreasury) -> None:
         hold = await bank.hold(purses, 10)
