@@ -121,6 +121,11 @@ class Bank:
             if short:
                 await self._wait_for_room(short, amount, give_up_at)
 
+    async def meet(self, purses: Sequence[Purse]) -> None:
+        """Learns how windows stand that this process has not spent from yet; raises TreasuryClosed."""
+        strangers = [purse for purse in purses if not purse.seen_at]
+        await self._fill_all(strangers, 1, self._clock() + self._wait_s)
+
     async def extend(self, hold: Hold, more: int) -> bool:
         """Grows a hold, under the same terms; False when there is no room or the treasury is closed."""
         give_up_at = self._clock() + self._wait_s

@@ -7,6 +7,11 @@ from datetime import datetime
 WindowKey = tuple[int, float]
 
 
+def covers(family: str, model: str) -> bool:
+    """Whether a budget's model, or family, takes in a public model name; an empty one takes in all."""
+    return not family or family == model or (family.endswith("*") and model.startswith(family[:-1]))
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
     """An amount (nano-USD) per period for one scope, which people call `name`; of calls for `model` only where one is named.
@@ -32,9 +37,7 @@ class BudgetRow:
 
     def covers(self, model: str) -> bool:
         """Whether calls for this public model name count."""
-        if not self.model or self.model == model:
-            return True
-        return self.model.endswith("*") and model.startswith(self.model[:-1])
+        return covers(self.model, model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from billing.journal import Entry, Opened
 from billing.journal_reader import Block, Reader, take_lock
 from billing.loading import load_prices
 from billing.models import LedgerEntry
-from billing.posting import Tell, post, settled, tidied
+from billing.posting import Tell, post, settled, tell_nobody, tidied
 from billing.recovery import estimated, merged
 from billing.shares import retire
 from billing.snapshot import PriceBook
@@ -48,7 +48,7 @@ class Drainer:
     `tell` hears what was moved from the shares of this process, as `post` says.
     """
 
-    def __init__(self, root: Path, own: Path | None, tell: Tell = lambda moves: None) -> None:
+    def __init__(self, root: Path, own: Path | None, tell: Tell = tell_nobody) -> None:
         self._root = root
         self._tell = tell
         self._set_aside_before: set[int] = set()
@@ -187,7 +187,7 @@ class Drainer:
         """(what is posted, lines of what cannot be). A batch that the database does not take is posted one by one, tidied."""
         posted: list[Entry] = []
         refused: list[bytes] = []
-        tell = self._tell if reader is self._own else _tell_nobody
+        tell = self._tell if reader is self._own else tell_nobody
         for start in range(0, len(calls), BATCH):
             part = calls[start : start + BATCH]
             entries = [entry for _, entry in part]
@@ -233,7 +233,3 @@ def _post_alone(entry: Entry, kind: str, instance_id: str, tell: Tell) -> bool:
     except UNPOSTABLE:
         return False
     return True
-
-
-def _tell_nobody(_: object) -> None:
-    """The purses of a process that is gone are gone too."""

@@ -26,7 +26,11 @@ Row = Sequence[Any]
 Tell = Callable[[list[Moved]], None]
 
 
-def post(entries: Sequence[Entry], kind: str, instance_id: str = "", tell: Tell = lambda moves: None) -> None:
+def tell_nobody(_: list[Moved]) -> None:
+    """For calls of a process that is gone: its purses are gone too."""
+
+
+def post(entries: Sequence[Entry], kind: str, instance_id: str = "", tell: Tell = tell_nobody) -> None:
     """Records, ledger entries, roll-ups and window totals of a batch, or none of them. What is there already is left as it is.
 
     `instance_id` names the process whose calls they were: its shares pay. `tell` hears what moved before it is committed, so that

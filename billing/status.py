@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Min, Q, Sum
 
 from audit.models import RollUp, TagRollUp
+from billing.budget_book import covers
 from billing.models import Budget, Share, Window
 from billing.periods import window
 from billing.scopes import Scoped, member_id, names_of
@@ -104,11 +105,6 @@ def burns(budgets: Iterable[Budget], standing: Mapping[int, Standing], now: date
             spend.add(one.spent_nano, datetime.fromtimestamp(one.starts_at, UTC))
         found[budget.pk] = _burn(one, spend, now)
     return found
-
-
-def covers(model: str, route: str) -> bool:
-    """Whether a budget's model, or family, takes in a public model name."""
-    return not model or model == route or (model.endswith("*") and route.startswith(model[:-1]))
 
 
 def _burn(one: Standing, spend: _Spend, now: datetime) -> Burn:

@@ -3,6 +3,7 @@
     CallError
     ├── ClientError      the caller's side: bad body, key, model, budget
     ├── GatewayError     our side: no deployment, overloaded, shutting down
+    │   └── NotReady     this deployment cannot be tried; another may
     └── ProviderError    the provider's side, before its answer could be passed on
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
         ├── Lost         the connection broke after the request went out
@@ -60,6 +61,12 @@ class ClientError(CallError):
 
 class GatewayError(CallError):
     pass
+
+
+class NotReady(GatewayError):
+    @property
+    def retryable(self) -> bool:
+        return True
 
 
 class ProviderError(CallError):

@@ -5,7 +5,7 @@ import time
 
 from audit.requests import AttemptNote
 from proxy.asgi import field
-from proxy.errors import CallError, GatewayError, Reset, Stale, TooSlow, Unreachable
+from proxy.errors import CallError, GatewayError, NotReady, Reset, Stale, TooSlow, Unreachable
 from proxy.exchange import Attempt, Exchange
 from proxy.holding import hold, secure
 from proxy.upstream import Response
@@ -82,14 +82,6 @@ async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[
     headers = forwarded(exchange.client.raw_headers)
     headers.append((ACCEPT_ENCODING, _coding(exchange)))
     return attempt, provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
-
-
-class NotReady(GatewayError):
-    """This deployment cannot be tried; another may."""
-
-    @property
-    def retryable(self) -> bool:
-        return True
 
 
 def _coding(exchange: Exchange) -> bytes:

@@ -16,7 +16,7 @@ from billing.estimate import ANYHOW, HoldRates, Manner, hold_nano, hold_rates, i
 from billing.holds import Purse
 from billing.money import money
 from billing.standing import sentence
-from proxy.errors import ClientError, GatewayError
+from proxy.errors import ClientError, GatewayError, NotReady
 from proxy.meter import BYTES_PER_TOKEN
 from proxy.rates import tokens_of
 from routing.dialects import messages
@@ -30,16 +30,6 @@ GRANT_STEP = 4096
 EXTEND_AT = 0.75
 LEAST_OUTPUT = 1024
 TRY_AGAIN_S = 5
-
-
-class Unpriced(GatewayError):
-    """A budget cannot hold what nobody can count; another deployment may have a price."""
-
-    source = "gateway"
-
-    @property
-    def retryable(self) -> bool:
-        return True
 
 
 async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
@@ -58,7 +48,7 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
     rates = hold_rates(exchange.snapshot.prices, attempt.provider.name, attempt.model, exchange.received_at, manner)
     if rates is None:
         text = f"Model {attempt.model} has no price, so a budget cannot bound it. Gateway's side. Ask your administrator to set one."
-        raise Unpriced(403, "price_unknown", text)
+        raise NotReady(403, "price_unknown", text)
     attempt.rates = rates
     is_clamping = False
     for purse in purses:
@@ -66,17 +56,16 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
         attempt.is_strict = attempt.is_strict or row.mode == "strict"
         is_clamping = is_clamping or row.clamp_output
     tokens = _most_input(exchange, ask) if attempt.is_strict else input_tokens_guess(exchange.request_bytes)
-    if is_clamping:
-        _clamp(exchange, attempt, purses, tokens, rates)
-    amount = hold_nano(rates, tokens, attempt.grant)
-    attempt.hold = bank.try_hold(purses, amount)
-    if attempt.hold is None:
-        try:
-            attempt.hold = await bank.hold(purses, amount)
-        except Exceeded as exceeded:
-            raise refusal(exchange, exceeded.purse, amount) from None
-        except TreasuryClosed:
-            raise _unavailable() from None
+    try:
+        if is_clamping:
+            await bank.meet(purses)
+            _clamp(exchange, attempt, purses, tokens, rates)
+        amount = hold_nano(rates, tokens, attempt.grant)
+        attempt.hold = bank.try_hold(purses, amount) or await bank.hold(purses, amount)
+    except Exceeded as exceeded:
+        raise refusal(exchange, exceeded.purse, amount) from None
+    except TreasuryClosed:
+        raise _unavailable() from None
 
 
 def _most_input(exchange: "Exchange", ask: Ask) -> int:
@@ -104,7 +93,7 @@ def _first_grant(exchange: "Exchange", attempt: "Attempt") -> int:
 def _clamp(exchange: "Exchange", attempt: "Attempt", purses: list[Purse], input_tokens: int, rates: HoldRates) -> None:
     """Near the end of a budget that wants it, max_tokens is lowered to what is left instead of a refusal or a cut in the middle."""
     ask = exchange.ask
-    clamping = [purse for purse in purses if purse.row.clamp_output and purse.window_id]
+    clamping = [purse for purse in purses if purse.row.clamp_output]
     if ask is None or not clamping or not rates.output_pico:
         return
     left_nano = min(purse.free + purse.left for purse in clamping)

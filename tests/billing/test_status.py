@@ -8,13 +8,14 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import RollUp, TagRollUp
 from billing.bank import Bank, Wish
+from billing.budget_book import covers
 from billing.holds import Purse
 from billing.limits import Applying
 from billing.loading import load_budgets
 from billing.models import Budget, Instance, Share, Window
 from billing.shares import Figures, beat, enrol, take
 from billing.standing import sentence
-from billing.status import DAY_S, Burn, burns, covers, standing_of, standings, told
+from billing.status import DAY_S, Burn, burns, standing_of, standings, told
 from tests.factories import make_team
 from tests.proxy.treasury import MemoryTreasury
 
