@@ -30,6 +30,16 @@ class Credential(models.Model):
         return self.name
 
 
+class Strategy(models.TextChoices):
+    """How equals are told apart, under LiteLLM's names."""
+
+    SHUFFLE = "simple-shuffle", _("by weight, at random")
+    LEAST_BUSY = "least-busy", _("fewest calls under way")
+    LATENCY = "latency-based-routing", _("fastest of late")
+    USAGE = "usage-based-routing-v2", _("most capacity left this minute")
+    COST = "cost-based-routing", _("cheapest")
+
+
 class Deployment(models.Model):
     """One upstream model at one provider, reached with one credential."""
 
@@ -39,6 +49,15 @@ class Deployment(models.Model):
     model = models.CharField(max_length=200, help_text=_("The model id that the provider knows."))
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="deployments", null=True, blank=True)
     base_url = models.CharField(max_length=500, blank=True, validators=[URLValidator(schemes=["http", "https"])])
+    region = models.CharField(max_length=60, blank=True, help_text=_("Region or location, such as eu-west-1 or global."))
+    project = models.CharField(max_length=100, blank=True, help_text=_("Google Cloud project."))
+    api = models.CharField(max_length=20, blank=True, help_text=_("Which of the provider's ways is taken; empty: the best one for the model."))
+    api_version = models.CharField(max_length=40, blank=True)
+    base_model = models.CharField(
+        max_length=200, blank=True, help_text=_("What model it is, where its id does not tell (ARNs, Azure deployments): for prices.")
+    )
+    rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
+    tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
     is_active = models.BooleanField(default=True)
     connect_timeout_s = models.FloatField(default=5, validators=[MinValueValidator(0.1)])
     first_byte_timeout_s = models.FloatField(default=600, validators=[MinValueValidator(0.1)])
@@ -63,6 +82,13 @@ class Route(models.Model):
     rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
     tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
     parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
+    strategy = models.CharField(max_length=40, choices=Strategy, blank=True, help_text=_("Empty: as set for all routes."))
+    retries = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("More attempts at the same deployments; empty: as set for all."))
+    fallbacks = models.JSONField(
+        default=list, blank=True, help_text=_("Other public names that are tried, in order, when none of the deployments answers.")
+    )
+    context_window_fallbacks = models.JSONField(default=list, blank=True, help_text=_("Public names for prompts that are too long here."))
+    content_policy_fallbacks = models.JSONField(default=list, blank=True, help_text=_("Public names for prompts that are refused here."))
     deployments = models.ManyToManyField(Deployment, through="RouteTarget", related_name="routes")
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -88,3 +114,23 @@ class RouteTarget(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route} to {self.deployment}"
+
+
+class RoutingPolicy(models.Model):
+    """What holds for every route that says nothing else. One row."""
+
+    strategy = models.CharField(max_length=40, choices=Strategy, default=Strategy.SHUFFLE)
+    retries = models.PositiveSmallIntegerField(default=2)
+    allowed_fails = models.PositiveSmallIntegerField(default=3, help_text=_("Failures in a minute after which a deployment cools down."))
+    cooldown_s = models.FloatField(default=5, validators=[MinValueValidator(0)])
+    is_sticky = models.BooleanField(default=True, help_text=_("A session stays with its deployment, for the provider's prompt cache."))
+    has_health_checks = models.BooleanField(default=False)
+    health_check_interval_s = models.FloatField(default=300, validators=[MinValueValidator(10)])
+    default_fallbacks = models.JSONField(default=list, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE, editable=False)
+
+    class Meta:
+        verbose_name_plural = _("routing policy")
+
+    def __str__(self) -> str:
+        return str(_("Routing policy"))

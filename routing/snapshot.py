@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from keys.snapshot import Limit
+
+if TYPE_CHECKING:
+    from routing.providers.base import Access
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSnapshot:
-    """One upstream model at one provider. `model` "*" passes on the name that was asked. Timeouts are seconds."""
+    """One upstream model at one provider. `model` "*" passes on the name that was asked. Timeouts are seconds.
+
+    `secret` is a plain key; `access` what signs or fetches tokens instead. `base_model` names the model for prices where `model` does not.
+    """
 
     id: str
     name: str
@@ -17,6 +24,15 @@ class DeploymentSnapshot:
     base_url: str = ""
     secret: str = field(default="", repr=False)
     problem: str = ""
+    access: "Access | None" = field(default=None, repr=False, compare=False)
+    region: str = ""
+    project: str = ""
+    api: str = ""
+    api_version: str = ""
+    base_model: str = ""
+    rpm: int = 0
+    tpm: int = 0
+    is_operators: bool = False
     connect_timeout_s: float = 5
     first_byte_timeout_s: float = 600
     idle_timeout_s: float = 120
@@ -38,6 +54,11 @@ class RouteSnapshot:
     description: str = ""
     created_at: int = 0
     limits: tuple[Limit, ...] = ()
+    strategy: str = "simple-shuffle"
+    retries: int = 0
+    fallbacks: tuple[str, ...] = ()
+    context_window_fallbacks: tuple[str, ...] = ()
+    content_policy_fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,19 @@
 Providers build requests; `proxy/upstream.py` sends them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
+from routing.dialects.base import Dialect
 from routing.snapshot import DeploymentSnapshot
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class NotServed(Exception):
+    """This deployment cannot take the call; another may. The text is for the administrator and holds no secret."""
 
 
 @dataclass(slots=True)
@@ -23,15 +29,51 @@ class UpstreamRequest:
     deployment: DeploymentSnapshot
 
 
+class Access(Protocol):
+    """What opens a provider's door where a key in a header does not. `sign` never waits; `renew` is called off the loop."""
+
+    def sign(self, request: UpstreamRequest) -> None:
+        """Adds what the provider wants to see; the request is final then. Raises NotServed when there is no valid token now."""
+        ...
+
+    def renew(self) -> None:
+        """Fetches what is due soon; keeps the old on failure and never raises."""
+        ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One call as a provider is to be asked. `operation` is the endpoint's: messages, count_tokens, chat, responses, converse, ...
+
+    `headers` are those of the caller's that may go on, `body` is written in `dialect`, which the provider named for this call.
+    `own_access` is the caller's own upstream credential, as it stood in Authorization; almost always empty.
+    """
+
+    operation: str
+    deployment: DeploymentSnapshot
+    dialect: Dialect
+    model: str
+    is_stream: bool
+    query: str
+    headers: Headers
+    body: bytes
+    own_access: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider's habits. `cancel_stops_billing`: closing the connection ends the bill, so an abandoned call is cut, else drained."""
+    """A provider's habits. `cancel_stops_billing`: closing the connection ends the bill, so an abandoned call is cut, else drained.
+
+    `speaks` names the dialect in which a deployment takes an operation, or None when it does not serve it. `open` makes an Access of a
+    credential's fields (a plain key stands under "api_key"), for providers that want more than a key in a header.
+    """
 
     name: str
-    dialect: str
-    build: Callable[[DeploymentSnapshot, str, str, Headers, bytes], UpstreamRequest]
+    speaks: Callable[[DeploymentSnapshot, str], Dialect | None]
+    build: Callable[[Call], UpstreamRequest]
     cancel_stops_billing: bool = False
     is_in_process: bool = False
+    open: Callable[[Mapping[str, str], DeploymentSnapshot], Access] | None = None
 
 
 # What a client may say to a provider. Everything else stays here: credentials, cookies, forwarding and our own headers above all.
