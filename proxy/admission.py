@@ -7,8 +7,7 @@ from proxy.exchange import Exchange
 from proxy.holding import GRANT_STEP
 from proxy.rates import enter
 from proxy.record import tags
-from routing.dialects import messages
-from routing.dialects.messages import Ask
+from routing.dialects.base import Ask
 from routing.snapshot import RouteSnapshot
 
 
@@ -57,6 +56,6 @@ def _spender(exchange: Exchange, ask: Ask) -> Spender:
         caller.team_id,
         caller.organisation_id,
         tuple(tags(exchange.client, caller.tags)) if "tag" in book.scopes else (),
-        messages.user_and_session(ask)[0] if "end_user" in book.scopes else "",
+        exchange.dialect.user_and_session(ask)[0] if "end_user" in book.scopes else "",
         ask.model if book.names_models else "",
     )

@@ -8,12 +8,13 @@ from keys.snapshot import Caller
 from proxy import models_list
 from proxy.asgi import Fields, Receive, Scope, Send
 from proxy.client import Client
-from proxy.endpoints import HELLO, LIVENESS, MODELS, READINESS, Endpoint, find
+from proxy.endpoints import HELLO, LIVENESS, MODELS, READINESS, Endpoint, Place, dialect_at, find
 from proxy.errors import CallError, ClientError, GatewayError
 from proxy.exchange import Exchange, new_request_id
 from proxy.flow import authenticate, walk
 from proxy.plane import Plane
-from proxy.refusal import refusal_body, refusal_headers
+from proxy.refusal import refusal_body, refusal_headers, refusal_status
+from routing.dialects.base import Dialect
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +29,18 @@ class DataPlane:
         self.plane = plane
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = find(scope["path"])
+        place = find(scope)
         client = Client(scope, receive, send)
-        if endpoint is not None and scope["method"] in endpoint.methods:
-            if endpoint.upstream_path:
-                exchange = Exchange(self.plane, endpoint, client, self._address(scope, client))
+        if place is not None and scope["method"] in place.endpoint.methods:
+            if place.endpoint.operation:
+                exchange = Exchange(self.plane, place.endpoint, client, self._address(scope, client), path_ask=place.path_ask)
                 await self._walk(exchange)
                 return
-            await self._local(endpoint, client, scope)
+            await self._local(place, client, scope)
             return
-        error = _no_such_method(scope, endpoint) if endpoint is not None else _no_such_path(scope)
-        await _say(client, error, allow=endpoint.methods if endpoint else ())
+        methods = place.endpoint.methods if place is not None else ()
+        error = _no_such_method(scope, methods) if methods else _no_such_path(scope)
+        await _say(client, dialect_at(scope["path"]), error, allow=methods)
 
     async def _walk(self, exchange: Exchange) -> None:
         """The last border: a fault of ours is logged, told in the caller's dialect, and settled like any other end."""
@@ -47,8 +49,7 @@ class DataPlane:
         except Exception:
             logger.exception("a call failed inside the gateway", extra={"fields": {"request_id": exchange.request_id}})
             if not exchange.client.has_started:
-                error = GatewayError(500, "internal_error", INTERNAL)
-                await exchange.client.answer(500, refusal_headers(error, exchange.request_id), refusal_body(error, exchange.request_id))
+                await _say(exchange.client, exchange.dialect, GatewayError(500, "internal_error", INTERNAL), request_id=exchange.request_id)
         finally:
             exchange.client.stop_watching()
 
@@ -61,8 +62,9 @@ class DataPlane:
         hops = b",".join(value for name, value in client.raw_headers if name == b"x-forwarded-for").decode("latin-1")
         return door.client_ip(peer, hops, trusted)
 
-    async def _local(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
+    async def _local(self, place: Place, client: Client, scope: Scope) -> None:
         """Endpoints that this process answers by itself."""
+        endpoint = place.endpoint
         if endpoint in {HELLO, LIVENESS}:
             await client.answer(200, JSON, b'"I\'m alive!"')
         elif endpoint is READINESS:
@@ -82,7 +84,7 @@ class DataPlane:
             caller = authenticate(exchange)
             body = _model_page(exchange, endpoint, caller)
         except CallError as error:
-            await _say(client, error)
+            await _say(client, endpoint.dialect, error)
             return
         await client.answer(200, [*JSON, (b"request-id", exchange.request_id.encode())], body)
 
@@ -101,10 +103,8 @@ def _model_page(exchange: Exchange, endpoint: Endpoint, caller: Caller) -> bytes
     return body
 
 
-def _no_such_method(scope: Scope, endpoint: Endpoint) -> ClientError:
-    return ClientError(
-        405, "method_not_allowed", f"{scope['path']} takes {' or '.join(endpoint.methods)}, not {scope['method']}. Your side."
-    )
+def _no_such_method(scope: Scope, methods: tuple[str, ...]) -> ClientError:
+    return ClientError(405, "method_not_allowed", f"{scope['path']} takes {' or '.join(methods)}, not {scope['method']}. Your side.")
 
 
 def _no_such_path(scope: Scope) -> ClientError:
@@ -114,10 +114,10 @@ def _no_such_path(scope: Scope) -> ClientError:
     )
 
 
-async def _say(client: Client, error: CallError, *, allow: tuple[str, ...] = ()) -> None:
+async def _say(client: Client, dialect: Dialect, error: CallError, *, allow: tuple[str, ...] = (), request_id: str = "") -> None:
     """A refusal outside the walk."""
-    request_id = new_request_id()
-    headers = refusal_headers(error, request_id)
+    request_id = request_id or new_request_id()
+    headers = refusal_headers(dialect, error, request_id)
     if allow:
         headers.append((b"allow", ", ".join(allow).encode()))
-    await client.answer(error.status, headers, refusal_body(error, request_id))
+    await client.answer(refusal_status(dialect, error), headers, refusal_body(dialect, error, request_id))

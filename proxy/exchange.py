@@ -27,9 +27,11 @@ from proxy.plane import Plane
 from proxy.rates import tokens_of
 from proxy.record import Charge, entry, opened
 from proxy.snapshot import Snapshot
-from routing.dialects.messages import Ask
+from routing.dialects.base import NOTHING, Ask, Dialect, Filter, PathAsk
+from routing.dialects.messages import MESSAGES
 from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
+from routing.translation import Answer
 
 NOBODY = Caller(key_id="", key_name="")
 
@@ -37,6 +39,8 @@ NOBODY = Caller(key_id="", key_name="")
 @dataclass(slots=True)
 class Attempt:
     """One try at one deployment. `was_sent` from the moment its request may have reached the provider.
+
+    `spoken` is the dialect that the deployment is addressed in; `turn` turns its answer into the caller's, `filter` takes out what we asked for.
 
     `grant` is how many tokens of output it may make as yet, `hold` the money for it, `asked` the request for more; at `enough` bytes they
     are looked at again.
@@ -46,7 +50,10 @@ class Attempt:
     deployment: DeploymentSnapshot
     provider: Provider
     model: str
-    meter: Meter = field(default_factory=Meter)
+    meter: Meter
+    spoken: Dialect = MESSAGES
+    turn: Answer | None = None
+    filter: Filter | None = None
     was_sent: bool = False
     is_free: bool = False
     grant: int = 0
@@ -57,6 +64,16 @@ class Attempt:
     was_reset: bool = False
     asked: "asyncio.Task[bool] | None" = None
     enough: float = -1.0
+
+    @property
+    def priced_model(self) -> str:
+        """The name that its price stands under."""
+        return self.deployment.base_model or self.model
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether what the caller has got ends with a whole event. What is turned round is passed on in whole events."""
+        return self.meter.at_boundary or (self.turn is not None and not self.meter.is_coded)
 
 
 def new_request_id() -> str:
@@ -78,6 +95,8 @@ class Exchange:
     snapshot: Snapshot = field(init=False)
     task: "asyncio.Task[object] | None" = field(init=False)
     caller: Caller = NOBODY
+    path_ask: PathAsk = NOTHING
+    own_access: bytes = b""
     ask: Ask | None = None
     route: RouteSnapshot | None = None
     request_bytes: int = 0
@@ -104,6 +123,11 @@ class Exchange:
         self.snapshot = self.plane.snapshot
         self.task = asyncio.current_task()
         self.plane.live.add(self)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the caller speaks."""
+        return self.endpoint.dialect
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
@@ -167,7 +191,7 @@ class Exchange:
         return Usage(input_tokens=input_tokens_guess(self.request_bytes), output_tokens=output_tokens, estimated=True)
 
     def price(self, attempt: Attempt, usage: Usage) -> Cost:
-        return cost(self.snapshot.prices, attempt.provider.name, attempt.model, usage, self.received_at)
+        return cost(self.snapshot.prices, attempt.provider.name, attempt.priced_model, usage, self.received_at)
 
     def close(self) -> None:
         """Settles: the usage seen becomes cost, money out of purses and one journal line. Nobody's calls leave no record."""

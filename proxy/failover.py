@@ -8,11 +8,12 @@ from proxy.asgi import field
 from proxy.errors import CallError, GatewayError, NotReady, Reset, Stale, TooSlow, Unreachable
 from proxy.exchange import Attempt, Exchange
 from proxy.holding import hold, secure
+from proxy.meter import Meter
 from proxy.upstream import Response
-from routing.providers.base import UpstreamRequest, forwarded
+from routing import translation
+from routing.providers.base import Call, NotServed, UpstreamRequest, forwarded
 from routing.providers.registry import PROVIDERS
 from routing.snapshot import DeploymentSnapshot
-from routing.translation import translate
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 ACCEPT_ENCODING = b"accept-encoding"
@@ -57,11 +58,43 @@ async def _ask(exchange: Exchange, deployment: DeploymentSnapshot) -> Response:
 async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attempt, UpstreamRequest]:
     """Step five for one deployment: its money held, the request in its provider's tongue, and the attempt put on record."""
     ask = exchange.ask
+    attempt = _attempt(exchange, deployment)
+    if exchange.endpoint.is_billed:
+        await hold(exchange, attempt)
+    exchange.open_attempt(attempt)
+    if attempt.is_strict:
+        await secure(exchange)
+    if ask is None:
+        raise _not_served(deployment)
+    body = translation.request(exchange.dialect, attempt.spoken, ask, attempt.model)
+    headers = forwarded(exchange.client.raw_headers)
+    headers.append((ACCEPT_ENCODING, _coding(exchange, attempt)))
+    call = Call(
+        exchange.endpoint.operation,
+        deployment,
+        attempt.spoken,
+        ask,
+        attempt.model,
+        exchange.client.query,
+        headers,
+        body,
+        exchange.own_access,
+    )
+    try:
+        return attempt, attempt.provider.build(call)
+    except NotServed as error:
+        attempt.note.outcome, attempt.note.error_code, attempt.note.error_message = "failed", "not_served", str(error)[:1000]
+        exchange.let_go(attempt)
+        raise _not_served(deployment) from error
+
+
+def _attempt(exchange: Exchange, deployment: DeploymentSnapshot) -> Attempt:
+    """The attempt to come; raises NotReady when this deployment cannot take the call."""
+    ask = exchange.ask
     provider = PROVIDERS.get(deployment.provider)
-    if provider is None or ask is None:
-        raise GatewayError(
-            503, "no_deployment", f"Provider {deployment.provider} is not served here. Gateway's side. Ask your administrator."
-        )
+    spoken = provider.speaks(deployment, exchange.endpoint.operation) if provider is not None else None
+    if provider is None or ask is None or spoken is None or not translation.can_serve(exchange.dialect, spoken):
+        raise _not_served(deployment)
     if deployment.problem:
         raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
     model = ask.model.removeprefix(f"{provider.name}/") if deployment.model == "*" else deployment.model
@@ -72,22 +105,22 @@ async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[
         model=model,
         started_ms=exchange.elapsed_ms(),
     )
-    attempt = Attempt(note, deployment, provider, model)
-    if exchange.endpoint.is_billed:
-        await hold(exchange, attempt)
-    exchange.open_attempt(attempt)
-    if attempt.is_strict:
-        await secure(exchange)
-    body = translate(exchange.endpoint.dialect, provider.dialect, ask, model)
-    headers = forwarded(exchange.client.raw_headers)
-    headers.append((ACCEPT_ENCODING, _coding(exchange)))
-    return attempt, provider.build(deployment, exchange.endpoint.upstream_path, exchange.client.query, headers, body)
+    turn = translation.answer(exchange.dialect, spoken, ask, exchange.request_id)
+    attempt = Attempt(note, deployment, provider, model, Meter(spoken), spoken, turn)
+    if turn is None and ask.is_stream:
+        attempt.filter = spoken.answer_filter(ask)
+    return attempt
 
 
-def _coding(exchange: Exchange) -> bytes:
-    """Streams come plain, so that the meter reads them; whole answers packed where the caller can unpack."""
-    streams = exchange.ask is not None and exchange.ask.is_stream
-    return b"gzip" if not streams and b"gzip" in exchange.client.headers.get(ACCEPT_ENCODING, b"") else b"identity"
+def _not_served(deployment: DeploymentSnapshot) -> NotReady:
+    text = f"{deployment.provider} does not serve this kind of call here. Gateway's side. Ask your administrator."
+    return NotReady(503, "no_deployment", text)
+
+
+def _coding(exchange: Exchange, attempt: Attempt) -> bytes:
+    """Streams and what we turn round come plain, so that they can be read; whole answers packed where the caller can unpack."""
+    reads = attempt.turn is not None or (exchange.ask is not None and exchange.ask.is_stream)
+    return b"gzip" if not reads and b"gzip" in exchange.client.headers.get(ACCEPT_ENCODING, b"") else b"identity"
 
 
 async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *, fresh: bool = False) -> Response:
@@ -97,7 +130,7 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
     exchange.deadline_error = NO_ANSWER
     now = time.monotonic()
     exchange.deadline = now + deployment.first_byte_timeout_s
-    if exchange.ask is not None and exchange.ask.is_stream:
+    if exchange.ask is not None and exchange.ask.is_stream and exchange.dialect.ping:
         exchange.ping_at = now + exchange.plane.limits.first_words_after_s - exchange.elapsed_ms() / 1000
     try:
         response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)

@@ -18,8 +18,7 @@ from proxy.failover import send
 from proxy.refusal import refuse
 from proxy.relay import relay
 from routing.choose import choose
-from routing.dialects import messages
-from routing.dialects.messages import Ask, BadBody
+from routing.dialects.base import Ask, BadBody
 
 BODY_TOO_SLOW = ClientError(408, "body_timeout", "The request body did not arrive in time. Your side.")
 
@@ -69,7 +68,7 @@ async def read(exchange: Exchange) -> Ask:
     exchange.deadline = 0.0
     exchange.request_bytes = len(body)
     try:
-        return messages.read(body, counts_only=not exchange.endpoint.is_billed)
+        return exchange.dialect.read(body, exchange.path_ask, counts_only=not exchange.endpoint.is_billed)
     except BadBody as error:
         raise ClientError(400, "invalid_request", str(error)) from None
 

@@ -1,7 +1,7 @@
 """The door in front of everything, before the walk: refuses well-formed HTTP that is hostile all the same.
 
 The parser and its limits (gateway_project/server.py) have already refused what breaks the grammar; here is what every
-server lets through: Host, transfer coding, methods, upgrades and dressed-up paths. Refusals have Anthropic's error shape.
+server lets through: Host, transfer coding, methods, upgrades and dressed-up paths. Refusals have the shape that callers at that path read.
 """
 
 import posixpath
@@ -10,8 +10,9 @@ import secrets
 from dataclasses import dataclass
 
 from proxy.asgi import App, Fields, Receive, Scope, Send
-from proxy.endpoints import ENDPOINTS, is_ours
-from routing.dialects.messages import error_body
+from proxy.endpoints import PLACES, dialect_at, is_ours
+from routing.dialects.base import Dialect
+from routing.dialects.messages import MESSAGES
 
 is_host = re.compile(rb"(?:[a-z0-9_][a-z0-9_.-]{0,254}|\[[0-9a-f.]{0,4}:[0-9a-f:.]{1,44}\])(?::[0-9]{1,5})?", re.IGNORECASE).fullmatch
 has_odd_part = re.compile(rb"//|\\|/\.\.?(?:/|\Z)|%(?:00|2e|2f|5c)", re.IGNORECASE).search
@@ -27,16 +28,17 @@ class BadRequest:
     status: int
     message: str
 
-    def render(self) -> tuple[Fields, bytes]:
+    def render(self, dialect: Dialect = MESSAGES) -> tuple[Fields, bytes]:
         """Header fields and body, under a fresh request id."""
         request_id = f"req_{secrets.token_hex(14)}"
-        body = error_body(self.status, self.message, request_id)
+        code = CODES[self.status]
+        body = dialect.error_body(self.status, self.message, request_id, code=code.decode())
         fields = [
-            (b"content-type", b"application/json"),
+            *dialect.error_headers(self.status),
             (b"content-length", b"%d" % len(body)),
             (b"request-id", request_id.encode()),
             (b"x-tallygate-error-source", b"client"),
-            (b"x-tallygate-error-code", CODES[self.status]),
+            (b"x-tallygate-error-code", code),
             (b"x-should-retry", b"false"),
             (b"connection", b"close"),
         ]
@@ -100,7 +102,7 @@ class Guard:
             scope["headers"] = [field for field in headers if b"_" not in field[0]]
         if (b"upgrade" in names or scope["type"] == "websocket") and is_ours(resolved_path(scope["path"])):
             return BAD_UPGRADE
-        if not is_plain_path(scope["raw_path"]) and resolved_path(scope["path"]) in ENDPOINTS:
+        if not is_plain_path(scope["raw_path"]) and resolved_path(scope["path"]) in PLACES:
             return BAD_PATH
         return None
 
@@ -113,6 +115,6 @@ def _is_chunked_once(scope: Scope) -> bool:
 
 async def _refuse(refusal: BadRequest, scope: Scope, send: Send) -> None:
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
-    fields, body = refusal.render()
+    fields, body = refusal.render(dialect_at(scope["path"]))
     await send({"type": f"{kind}.start", "status": refusal.status, "headers": fields})
     await send({"type": f"{kind}.body", "body": body})

@@ -19,8 +19,7 @@ from billing.standing import sentence
 from proxy.errors import ClientError, GatewayError, NotReady
 from proxy.meter import BYTES_PER_TOKEN
 from proxy.rates import tokens_of
-from routing.dialects import messages
-from routing.dialects.messages import Ask
+from routing.dialects.base import Ask
 
 if TYPE_CHECKING:
     from proxy.exchange import Attempt, Exchange
@@ -43,9 +42,9 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
     if not purses:
         attempt.enough = _threshold(attempt, ask.max_tokens)
         return
-    hints = messages.pricing_hints(ask)
+    hints = exchange.dialect.pricing_hints(ask)
     manner = Manner(**hints) if hints else ANYHOW
-    rates = hold_rates(exchange.snapshot.prices, attempt.provider.name, attempt.model, exchange.received_at, manner)
+    rates = hold_rates(exchange.snapshot.prices, attempt.provider.name, attempt.priced_model, exchange.received_at, manner)
     if rates is None:
         text = f"Model {attempt.model} has no price, so a budget cannot bound it. Gateway's side. Ask your administrator to set one."
         raise NotReady(403, "price_unknown", text)
@@ -86,7 +85,7 @@ def _first_grant(exchange: "Exchange", attempt: "Attempt") -> int:
     if ask is None:
         return 0
     betas = exchange.client.headers.get(b"anthropic-beta", b"")
-    in_steps = ask.is_stream and attempt.provider.cancel_stops_billing and messages.shows_its_length(ask, betas)
+    in_steps = ask.is_stream and attempt.provider.cancel_stops_billing and exchange.dialect.shows_its_length(ask, betas)
     return min(ask.max_tokens, GRANT_STEP) if in_steps else ask.max_tokens
 
 
@@ -100,7 +99,7 @@ def _clamp(exchange: "Exchange", attempt: "Attempt", purses: list[Purse], input_
     if left_nano >= hold_nano(rates, input_tokens, ask.max_tokens):
         return
     tokens = (left_nano - hold_nano(rates, input_tokens, 0)) * 1000 // rates.output_pico
-    if tokens >= LEAST_OUTPUT and messages.lower_max_tokens(ask, tokens):
+    if tokens >= LEAST_OUTPUT and exchange.dialect.lower_max_tokens(ask, tokens):
         exchange.clamped_to = tokens
         attempt.grant = min(attempt.grant, tokens)
 

@@ -1,4 +1,4 @@
-"""Watches an answer pass and reads what it cost: usage, stop reason, tools, whether it came to its end.
+"""Watches an answer pass and reads what it cost, through its dialect's reader: usage, stop reason, tools, whether it came to its end.
 
 Works on copies; nothing it meets may disturb the relay. Only events that can carry something of interest are decoded.
 """
@@ -8,97 +8,69 @@ import zlib
 
 import msgspec
 
-from billing.usage import Usage, UsageMerger
+from billing.usage import Usage
+from proxy.asgi import Fields
+from routing.dialects.base import EVENTSTREAM, Dialect, StreamError
+from routing.dialects.messages import MESSAGES
+from routing.wire.eventstream import BrokenFrame, Frames
 from routing.wire.sse import Cutter, events
 
 # Thinking whose text is not shown tells its length in steps, where the caller asked for that.
 THINKING = b'"estimated_tokens"'
 _thinking = re.compile(THINKING + rb"\s*:\s*([0-9]{1,9})")
-# What else than deltas of content there may be; those have all the same frame.
-_marks = re.compile(rb'message_|tool_use|"error"|"ping"|content_block_st')
 WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MAX_DECODED_BYTES = 64 * 1024 * 1024
-# An SSE frame of one text delta is about this many bytes besides its text; a token of output is at least this many bytes of text.
-FRAME_BYTES = 110
+# What an event has besides its name and its data; a token of output is at least this many bytes of text.
 BARE_FRAME_BYTES = len("event: \ndata: \n\n")
 BYTES_PER_TOKEN = 2.5
 
 
-class _Block(msgspec.Struct):
-    type: str = ""
-    name: str = ""
-
-
-class _Delta(msgspec.Struct):
-    stop_reason: str | None = None
-
-
-class _Error(msgspec.Struct):
-    type: str = ""
-    message: str = ""
-
-
-class _Message(msgspec.Struct):
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: dict[str, object] | None = None
-    content: list[_Block] = []
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    message: _Message | None = None
-    delta: _Delta | None = None
-    usage: dict[str, object] | None = None
-    content_block: _Block | None = None
-    error: _Error | None = None
-
-
-_event = msgspec.json.Decoder(_Event)
-_message = msgspec.json.Decoder(_Message)
-
-
 class Meter:
-    """One answer's figures. `has_ended` is true once the protocol's own end was seen; `is_blind` when nothing could have been seen."""
+    """One answer's figures. `is_blind` when nothing could have been seen; what was seen stands in `reader`."""
 
-    __slots__ = (
-        "_cutter",
-        "_frame_bytes",
-        "_merger",
-        "_passed_bytes",
-        "_unpacker",
-        "error",
-        "has_ended",
-        "has_final_usage",
-        "has_started",
-        "is_blind",
-        "is_coded",
-        "model",
-        "stop_reason",
-        "tools",
-    )
+    __slots__ = ("_cutter", "_frame_bytes", "_frames", "_passed_bytes", "_unpacker", "is_blind", "is_coded", "reader")
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect = MESSAGES) -> None:
+        self.reader = dialect.reader()
         self._cutter = Cutter()
-        self._merger = UsageMerger()
+        self._frames = Frames() if dialect.framing == EVENTSTREAM else None
         self._passed_bytes = 0
         self._frame_bytes = 0
         self._unpacker: zlib._Decompress | None = None
-        self.error: _Error | None = None
-        self.has_ended = False
-        self.has_final_usage = False
-        self.has_started = False
         self.is_blind = False
         self.is_coded = False
-        self.model = ""
-        self.stop_reason = ""
-        self.tools: list[str] = []
+
+    @property
+    def has_started(self) -> bool:
+        return self.reader.has_started
+
+    @property
+    def has_ended(self) -> bool:
+        """The protocol's own end was seen."""
+        return self.reader.has_ended
+
+    @property
+    def error(self) -> StreamError | None:
+        return self.reader.error
+
+    @property
+    def model(self) -> str:
+        return self.reader.model
+
+    @property
+    def stop_reason(self) -> str:
+        return self.reader.stop_reason
+
+    @property
+    def tools(self) -> list[str]:
+        return self.reader.tools
 
     @property
     def at_boundary(self) -> bool:
         """Whether an event of ours may be put in here: never inside another one, nor into a packed stream."""
-        return not self.is_coded and self._cutter.at_boundary
+        if self.is_coded:
+            return False
+        return self._cutter.at_boundary if self._frames is None else self._frames.at_boundary
 
     def expect(self, coding: str) -> None:
         """The stream's Content-Encoding. We ask for none; what comes packed all the same is read from an unpacked copy, or not at all."""
@@ -118,20 +90,34 @@ class Meter:
         self._passed_bytes += len(chunk)
         if self.is_blind:
             return
+        if self._frames is not None:
+            self._feed_frames(self._frames, chunk)
+            return
         whole = self._cutter.feed(chunk)
         if not whole:
             return
         if THINKING in whole:
             self._passed_bytes += int(BYTES_PER_TOKEN * sum(map(int, _thinking.findall(whole))))
-        if _marks.search(whole):
+        reader = self.reader
+        if reader.marks is None or reader.marks.search(whole):
             for name, data in events(whole):
-                if name == "content_block_delta":
-                    self._frame_bytes += FRAME_BYTES
-                else:
-                    self._frame_bytes += len(name) + len(data) + BARE_FRAME_BYTES
-                    self._see(data)
+                self._see(name, data)
         else:
-            self._frame_bytes += FRAME_BYTES * whole.count(b"\n\n")
+            self._frame_bytes += reader.frame_bytes * whole.count(b"\n\n")
+
+    def _see(self, name: str, data: bytes) -> None:
+        if self.reader.see(name, data):
+            self._frame_bytes += self.reader.frame_bytes
+        else:
+            self._frame_bytes += len(name) + len(data) + BARE_FRAME_BYTES
+
+    def _feed_frames(self, frames: Frames, chunk: bytes) -> None:
+        """What lies around the text is counted by the reader's figure for pieces of content, and as a whole for everything else."""
+        try:
+            for name, payload in frames.feed(chunk):
+                self._see(name, payload)
+        except BrokenFrame:
+            self.is_blind = True
 
     def _unpacked(self, unpacker: "zlib._Decompress", chunk: bytes) -> bytes:
         try:
@@ -142,57 +128,17 @@ class Meter:
         self.is_blind = self.is_blind or bool(unpacker.unconsumed_tail)
         return text
 
-    def _see(self, data: bytes) -> None:
-        try:
-            event = _event.decode(data)
-        except UNREADABLE:
-            return
-        if event.type == "message_start" and event.message is not None:
-            self.has_started = True
-            self.model = event.message.model or ""
-            self._merger.start(event.message.usage or {})
-        elif event.type == "message_delta":
-            if event.usage:
-                self.has_final_usage = True
-                self._merger.delta(event.usage)
-            self.stop_reason = (event.delta and event.delta.stop_reason) or self.stop_reason
-        elif event.type == "content_block_start" and event.content_block is not None:
-            self._note_tool(event.content_block)
-        elif event.type == "message_stop":
-            self.has_ended = True
-        elif event.type == "error":
-            self.error = event.error or _Error()
-
-    def read_whole(self, body: bytes, coding: str) -> None:
+    def read_whole(self, body: bytes, headers: Fields, coding: str) -> None:
         """A whole JSON answer, as it came on the wire."""
         text = plain(body, coding)
         self._passed_bytes = len(text or body)
-        self.is_blind = text is None
-        try:
-            message = _message.decode(text or b"")
-        except msgspec.ValidationError:
-            self.is_blind = True
-            return
-        except UNREADABLE:
-            return
-        self.model = message.model or ""
-        self.stop_reason = message.stop_reason or ""
-        for block in message.content:
-            self._note_tool(block)
-        self.has_started = self.has_ended = True
-        if message.usage is not None:
-            self.has_final_usage = True
-            self._merger.start(message.usage)
-
-    def _note_tool(self, block: _Block) -> None:
-        if block.type.endswith("tool_use") and block.name and block.name not in self.tools and len(self.tools) < 50:
-            self.tools.append(block.name[:100])
+        self.is_blind = text is None or not self.reader.see_whole(text, headers)
 
     def usage(self) -> Usage:
         """The usage seen. Where the final figures never came, output is estimated from the bytes that passed, and marked."""
-        if self.has_final_usage:
-            return self._merger.result()
-        seen = self._merger.result()
+        seen = self.reader.usage()
+        if self.reader.has_final_usage:
+            return seen
         return msgspec.structs.replace(seen, output_tokens=max(seen.output_tokens, self.output_guess), estimated=True)
 
     @property

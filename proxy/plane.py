@@ -64,7 +64,7 @@ class Plane:
         for exchange in list(self.live):
             if exchange.deadline and now >= exchange.deadline and exchange.deadline_error is not None:
                 exchange.stop(exchange.deadline_error)
-            elif exchange.ping_at and now >= exchange.ping_at and exchange.attempts[-1].meter.at_boundary:
+            elif exchange.ping_at and now >= exchange.ping_at and exchange.attempts[-1].at_boundary:
                 exchange.ping_at = now + self.limits.ping_after_s
                 task = asyncio.create_task(keep_awake(exchange))
                 self._pings.add(task)

@@ -10,7 +10,7 @@ from billing.usage import Usage
 from keys.snapshot import LimitKind
 from proxy.asgi import Fields
 from proxy.errors import ClientError
-from routing.dialects.messages import Ask
+from routing.dialects.base import Ask
 from routing.snapshot import RouteSnapshot
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from billing.estimate import input_tokens_guess
 from billing.journal import Entry, Opened, Posting
 from billing.pricing import Cost
 from billing.usage import Usage
-from routing.dialects import messages
 
 if TYPE_CHECKING:
     from proxy.client import Client
@@ -50,7 +49,7 @@ def opened(exchange: "Exchange", attempt: "Attempt") -> Opened:
 def entry(exchange: "Exchange", charges: "list[Charge]") -> Entry:
     """The call at its end: the record's columns, and what each attempt that cost something posts."""
     caller, ask, error = exchange.caller, exchange.ask, exchange.error
-    end_user, session = messages.user_and_session(ask) if ask else ("", "")
+    end_user, session = exchange.dialect.user_and_session(ask) if ask else ("", "")
     client = exchange.client
     summary = RequestSummary(
         id=exchange.request_id,

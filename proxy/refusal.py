@@ -6,19 +6,22 @@ import contextlib
 from proxy.asgi import Fields
 from proxy.errors import CallError
 from proxy.exchange import Exchange
-from routing.dialects import messages
-from routing.wire.sse import event
+from routing.dialects.base import SSE, Dialect
 
 STALLED = "client_stalled"
 
 
-def refusal_body(error: CallError, request_id: str) -> bytes:
-    return messages.error_body(error.status, error.message, request_id, error_type=error.error_type)
+def refusal_body(dialect: Dialect, error: CallError, request_id: str) -> bytes:
+    return dialect.error_body(error.status, error.message, request_id, error_type=error.error_type, code=error.code)
 
 
-def refusal_headers(error: CallError, request_id: str) -> Fields:
+def refusal_status(dialect: Dialect, error: CallError) -> int:
+    return dialect.statuses.get(error.status, error.status)
+
+
+def refusal_headers(dialect: Dialect, error: CallError, request_id: str) -> Fields:
     """The headers of the error contract. A body that we did not read to its end cannot be followed by another request."""
-    headers = [(b"content-type", b"application/json"), (b"request-id", request_id.encode()), *error.headers()]
+    headers = [*dialect.error_headers(error.status, error.error_type), (b"request-id", request_id.encode()), *error.headers()]
     if error.status in {408, 413}:
         headers.append((b"connection", b"close"))
     return headers
@@ -36,27 +39,29 @@ async def refuse(exchange: Exchange, error: CallError) -> None:
         exchange.outcome = "client_left"
         exchange.status = exchange.status or error.status
         return
-    body = refusal_body(error, exchange.request_id)
     if client.has_started:
         await interrupt(exchange, error)
         return
     exchange.outcome = "failed" if error.source == "provider" else "refused"
-    exchange.status = error.status
-    await client.answer(error.status, refusal_headers(error, exchange.request_id), body)
+    dialect = exchange.dialect
+    exchange.status = refusal_status(dialect, error)
+    body = refusal_body(dialect, error, exchange.request_id)
+    await client.answer(exchange.status, refusal_headers(dialect, error, exchange.request_id), body)
 
 
 async def interrupt(exchange: Exchange, error: CallError) -> None:
-    """Ends a started stream with an error event at an event's boundary. A packed stream takes no event: it ends without its end."""
+    """Ends a started stream with an error event at an event's boundary. Where none can be put in, it ends without its end."""
     exchange.error = error
-    meter = exchange.attempts[-1].meter
+    attempt, dialect = exchange.attempts[-1], exchange.dialect
     exchange.outcome = "client_left" if exchange.client.has_left else "truncated"
     if error.code == STALLED:
         exchange.client.cut()
         return
-    if meter.is_coded:
+    if attempt.meter.is_coded or not (attempt.at_boundary or dialect.framing == SSE):
         return
-    boundary = b"" if meter.at_boundary else b"\n\n"
-    await _last_write(exchange, boundary + event("error", refusal_body(error, exchange.request_id)))
+    boundary = b"" if attempt.at_boundary else b"\n\n"
+    told = dialect.error_event(error.status, error.message, exchange.request_id, error_type=error.error_type, code=error.code)
+    await _last_write(exchange, boundary + told)
 
 
 async def _last_write(exchange: Exchange, chunk: bytes) -> None:

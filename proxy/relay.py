@@ -11,7 +11,7 @@ from proxy.rates import headers as rate_headers
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from proxy.waiting import STREAM_HEADERS
-from routing.dialects import messages
+from routing.dialects.base import ARRAY, Told
 from routing.providers.base import returned
 
 
@@ -25,7 +25,7 @@ async def relay(exchange: Exchange, response: Response) -> None:
         headers.append((b"x-tallygate-max-tokens", b"%d" % exchange.clamped_to))
     exchange.status = response.status
     try:
-        if response.status < 400 and "text/event-stream" in field(response.headers, b"content-type"):
+        if response.status < 400 and _is_stream(exchange, field(response.headers, b"content-type")):
             await _stream(exchange, response, headers)
         else:
             await _whole(exchange, response, headers)
@@ -36,10 +36,20 @@ async def relay(exchange: Exchange, response: Response) -> None:
         note.outcome = exchange.outcome
 
 
+def _is_stream(exchange: Exchange, content_type: str) -> bool:
+    if "event-stream" in content_type or "eventstream" in content_type:
+        return True
+    return exchange.attempts[-1].spoken.framing == ARRAY and exchange.ask is not None and exchange.ask.is_stream
+
+
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     attempt, client = exchange.attempts[-1], exchange.client
-    meter = attempt.meter
+    meter, turn = attempt.meter, attempt.turn or attempt.filter
     meter.expect(field(response.headers, b"content-encoding"))
+    if meter.is_coded:
+        turn = None  # what comes packed without our asking cannot be turned round on the way
+    elif exchange.dialect.framing != attempt.spoken.framing:
+        headers = _typed(headers, exchange.dialect.stream_type)
     if not client.has_started:
         await client.start(response.status, headers + STREAM_HEADERS)
     try:
@@ -47,7 +57,9 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
             meter.feed(chunk)
             if meter.text_bytes > attempt.enough:
                 keep_up(exchange, attempt)
-            if not client.has_left:
+            if turn is not None:
+                chunk = turn.feed(chunk)
+            if chunk and not client.has_left:
                 await _write(exchange, chunk)
     except ProviderError as error:
         attempt.was_reset = isinstance(error, Reset)
@@ -65,7 +77,7 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
         await interrupt(exchange, _truncated())
         return
     exchange.outcome = exchange.outcome or ("client_left" if client.has_left else "ok")
-    await _write(exchange, b"", more=False)
+    await _write(exchange, turn.end() if turn is not None else b"", more=False)
 
 
 async def _whole(exchange: Exchange, response: Response, headers: Fields) -> None:
@@ -78,19 +90,24 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
             raise Lost(502, "answer_too_large", "The provider's answer is larger than this gateway takes. Provider's side.")
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     coding = field(response.headers, b"content-encoding")
+    attempt = exchange.attempts[-1]
     if response.status < 400:
-        meter = exchange.attempts[-1].meter
-        meter.read_whole(body, coding)
+        meter = attempt.meter
+        meter.read_whole(body, response.headers, coding)
         if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
+        if attempt.turn is not None:
+            body = attempt.turn.whole(body)
     else:
-        _note_refusal(exchange, response.status, plain(body, coding) or b"")
+        told = _note_refusal(exchange, response, plain(body, coding) or b"")
+        if attempt.spoken.errors != exchange.dialect.errors:
+            body, headers = _retold(exchange, told, headers)
         headers += [(b"x-tallygate-error-source", b"provider"), (b"x-tallygate-error-code", b"provider_error")]
     if exchange.client.has_started:
         await interrupt(exchange, _too_late(exchange, response.status))
         return
-    await exchange.client.answer(response.status, headers, body)
+    await exchange.client.answer(exchange.status, headers, body)
 
 
 def _too_late(exchange: Exchange, status: int) -> ProviderError:
@@ -100,13 +117,33 @@ def _too_late(exchange: Exchange, status: int) -> ProviderError:
     return ProviderError(status if status >= 400 else 502, "provider_error", text, error_type=kind)
 
 
-def _note_refusal(exchange: Exchange, status: int, body: bytes) -> None:
-    """The provider's own refusal passes as it came; what it said is kept on record."""
+def _note_refusal(exchange: Exchange, response: Response, body: bytes) -> Told:
+    """What the provider said is kept on record."""
     exchange.outcome = "failed"
-    code, message = messages.read_error(body)
-    exchange.error_source, exchange.error_code, exchange.error_message = "provider", code or f"http_{status}", message
+    told = exchange.attempts[-1].spoken.read_error(response.status, response.headers, body)
+    exchange.error_source, exchange.error_code, exchange.error_message = "provider", told.kind or f"http_{response.status}", told.message
     note = exchange.attempts[-1].note
-    note.error_code, note.error_message = exchange.error_code, message
+    note.error_code, note.error_message = exchange.error_code, told.message
+    return told
+
+
+def _retold(exchange: Exchange, told: Told, headers: Fields) -> tuple[bytes, Fields]:
+    """The provider's refusal as this caller's clients read it."""
+    dialect = exchange.dialect
+    exchange.status = dialect.statuses.get(told.status, told.status)
+    message = told.message or "The provider refused the call and did not say why. Provider's side."
+    kept = [(name, value) for name, value in headers if name not in BODY_HEADERS]
+    kept += dialect.error_headers(told.status, told.kind)
+    if told.retry_after_s is not None and not any(name == b"retry-after" for name, _ in kept):
+        kept.append((b"retry-after", b"%d" % told.retry_after_s))
+    return dialect.error_body(told.status, message, exchange.request_id, error_type=told.kind, code=told.code), kept
+
+
+BODY_HEADERS = frozenset({b"content-type", b"content-encoding", b"x-amzn-errortype", b"x-amzn-bedrock-content-type"})
+
+
+def _typed(headers: Fields, content_type: bytes) -> Fields:
+    return [*((name, value) for name, value in headers if name not in BODY_HEADERS), (b"content-type", content_type)]
 
 
 async def _read(exchange: Exchange, response: Response) -> bytes:
@@ -115,7 +152,7 @@ async def _read(exchange: Exchange, response: Response) -> bytes:
     if not exchange.client.has_left:
         exchange.deadline = now + idle_s
         exchange.deadline_error = TOO_QUIET
-    if exchange.client.has_started:
+    if exchange.client.has_started and exchange.dialect.ping:
         exchange.ping_at = now + exchange.plane.limits.ping_after_s
     chunk = await response.read()
     exchange.ping_at = 0.0

@@ -7,7 +7,6 @@ from proxy.asgi import Fields
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
 
-PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 COMMENT = b": waiting for the provider\n\n"
 STREAM_HEADERS: Fields = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
@@ -17,12 +16,12 @@ async def keep_awake(exchange: "Exchange") -> None:
 
     A caller that has waited long for the provider's first byte gets our own: after that a failure can be told as an event only.
     """
-    if not (exchange.ping_at and exchange.attempts[-1].meter.at_boundary):
+    if not (exchange.ping_at and exchange.attempts[-1].at_boundary):
         return
     if exchange.client.has_started:
-        await exchange.client.write(COMMENT if exchange.first_byte is None else PING)
+        await exchange.client.write(COMMENT if exchange.first_byte is None else exchange.dialect.ping)
         return
     exchange.status = 200
     named = (b"request-id", exchange.request_id.encode())
-    await exchange.client.start(200, [(b"content-type", b"text/event-stream"), named, *STREAM_HEADERS])
+    await exchange.client.start(200, [(b"content-type", exchange.dialect.stream_type), named, *STREAM_HEADERS])
     await exchange.client.write(COMMENT)

@@ -5,7 +5,7 @@ them a call needs no translation, only `write` and, where the framing differs, a
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,6 +61,14 @@ class PathAsk:
 NOTHING = PathAsk()
 
 
+class Filter(Protocol):
+    """Takes out of an answer's stream what the caller did not ask for. Both return bytes to pass on."""
+
+    def feed(self, chunk: bytes) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+
 @dataclass(slots=True)
 class StreamError:
     type: str = ""
@@ -78,9 +86,13 @@ class Reader(Protocol):
     tools: list[str]
     error: StreamError | None
 
-    # Bytes without which a run of SSE events holds nothing but pieces of content, each in a frame of `frame_bytes`; None: look at all.
-    marks: re.Pattern[bytes] | None
-    frame_bytes: int
+    @property
+    def marks(self) -> re.Pattern[bytes] | None:
+        """Bytes without which a run of SSE events holds nothing but pieces of content, each in a frame of `frame_bytes`; None: look at all."""
+        ...
+
+    @property
+    def frame_bytes(self) -> int: ...
 
     def see(self, name: str, data: bytes) -> bool:
         """One event (its name may be empty). True when it was a piece of content."""
@@ -123,6 +135,8 @@ class Dialect:
     stream_type = b"text/event-stream"
     # What may be put into a silent stream, at an event's boundary; empty where nothing may.
     ping = b""
+    # Statuses of ours that mean something else to these callers.
+    statuses: Mapping[int, int] = {}
 
     # ── the caller's side
     def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
@@ -150,6 +164,10 @@ class Dialect:
 
     def reader(self) -> Reader:
         raise NotImplementedError
+
+    def answer_filter(self, ask: Ask) -> Filter | None:
+        """For a streamed answer in this very dialect: what removes the events that are there only because `write` asked for them."""
+        return None
 
     # ── what holding and recording want to know
     def pricing_hints(self, ask: Ask) -> dict[str, str]:

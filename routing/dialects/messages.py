@@ -4,9 +4,10 @@ The body is never rebuilt: its top level becomes name → raw value, what we dec
 those raw values. Nested bytes stay identical, and duplicate top-level names collapse to the one that was checked.
 """
 
-from dataclasses import dataclass
-
 import msgspec
+
+from routing.dialects.base import NOTHING, UNREADABLE, Ask, BadBody, Dialect, Fields, PathAsk, Told
+from routing.dialects.messages_reader import MessagesReader
 
 MAX_TOKENS_LIMIT = 10_000_000
 MAX_MODEL_LENGTH = 200
@@ -17,11 +18,6 @@ _string = msgspec.json.Decoder(str)
 _boolean = msgspec.json.Decoder(bool | None)
 _integer = msgspec.json.Decoder(int)
 _encoder = msgspec.json.Encoder()
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-class BadBody(ValueError):
-    """A body that cannot be served; the text is for the caller."""
 
 
 class _Metadata(msgspec.Struct):
@@ -36,19 +32,8 @@ _metadata = msgspec.json.Decoder(_Metadata)
 _claude_code_user = msgspec.json.Decoder(_ClaudeCodeUser)
 
 
-@dataclass(slots=True)
-class Ask:
-    """What a caller asks for. `max_tokens` 0 means that none was given (count_tokens)."""
-
-    fields: dict[str, msgspec.Raw]
-    model: str
-    is_stream: bool
-    max_tokens: int
-    size: int
-
-
-def read(body: bytes, *, counts_only: bool = False) -> Ask:
-    """The call in `body`; raises BadBody with the words the vendor's API uses."""
+def top_level(body: bytes) -> dict[str, msgspec.Raw]:
+    """The body's top level, its values raw; raises BadBody. What decides must not come under a name that only differs in case."""
     try:
         if not body.isascii():
             body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
@@ -61,7 +46,14 @@ def read(body: bytes, *, counts_only: bool = False) -> Ask:
         # casefold: JSON readers that ignore case also take the old long s for an s
         if name not in DECIDING and name.casefold() in DECIDING:
             raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.casefold()}?)")
-    return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else _max_tokens(fields), len(body))
+    return fields
+
+
+def checked_model(model: str) -> str:
+    """A model's name as it may enter; raises BadBody."""
+    if not model or len(model) > MAX_MODEL_LENGTH or not model.isprintable():
+        raise BadBody(f"model: a name of 1 to {MAX_MODEL_LENGTH} printable characters is needed")
+    return model
 
 
 def _model(fields: dict[str, msgspec.Raw]) -> str:
@@ -73,9 +65,7 @@ def _model(fields: dict[str, msgspec.Raw]) -> str:
         model = _string.decode(fields["model"])
     except msgspec.DecodeError:
         raise BadBody("model: Input should be a valid string") from None
-    if not model or len(model) > MAX_MODEL_LENGTH or not model.isprintable():
-        raise BadBody(f"model: a name of 1 to {MAX_MODEL_LENGTH} printable characters is needed")
-    return model
+    return checked_model(model)
 
 
 def _is_stream(fields: dict[str, msgspec.Raw]) -> bool:
@@ -99,23 +89,6 @@ def _max_tokens(fields: dict[str, msgspec.Raw]) -> int:
     return count
 
 
-def write(ask: Ask, model: str) -> bytes:
-    """The body to send: every value as it came, but the model's name."""
-    if model != ask.model:
-        ask = Ask({**ask.fields, "model": msgspec.Raw(_encoder.encode(model))}, model, ask.is_stream, ask.max_tokens, ask.size)
-    return _encoder.encode(ask.fields)
-
-
-def pricing_hints(ask: Ask) -> dict[str, str]:
-    """What of the request moves its price: `speed`, `tier` and `geo`, where it names them."""
-    found = {}
-    for name, field in (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo")):
-        raw = ask.fields.get(field)
-        if raw is not None and (value := _text(raw)):
-            found[name] = value
-    return found
-
-
 def _text(raw: msgspec.Raw) -> str:
     try:
         return _string.decode(raw)[:40]
@@ -133,24 +106,6 @@ _thinking = msgspec.json.Decoder(_Thinking)
 ESTIMATES = b"thinking-token-count-"
 
 
-def shows_its_length(ask: Ask, betas: bytes) -> bool:
-    """Whether a stream's length can be told from its bytes: thinking is off, or hidden thinking tells its length on the way.
-
-    Thinking that is shown is a summary of what is billed.
-    """
-    thinking = _thinking_of(ask)
-    return thinking.type in {"", "disabled"} or (thinking.display == "omitted" and ESTIMATES in betas)
-
-
-def lower_max_tokens(ask: Ask, tokens: int) -> bool:
-    """Lowers the cap on output; False where that leaves no room for the thinking that was asked for."""
-    if tokens <= _thinking_of(ask).budget_tokens:
-        return False
-    ask.max_tokens = tokens
-    ask.fields = {**ask.fields, "max_tokens": msgspec.Raw(b"%d" % tokens)}
-    return True
-
-
 def _thinking_of(ask: Ask) -> _Thinking:
     raw = ask.fields.get("thinking")
     if raw is None:
@@ -159,23 +114,6 @@ def _thinking_of(ask: Ask) -> _Thinking:
         return _thinking.decode(raw)
     except UNREADABLE:
         return _Thinking(type="unreadable")
-
-
-def user_and_session(ask: Ask) -> tuple[str, str]:
-    """(end user, session id) from `metadata.user_id`, which Claude Code fills with JSON that names its session."""
-    raw = ask.fields.get("metadata")
-    if raw is None:
-        return "", ""
-    try:
-        user = _metadata.decode(raw).user_id or ""
-    except UNREADABLE:
-        return "", ""
-    if not user.startswith("{"):
-        return user[:200], ""
-    try:
-        return "", _claude_code_user.decode(user).session_id[:100]
-    except UNREADABLE:
-        return user[:200], ""
 
 
 ERROR_TYPES = {
@@ -193,12 +131,6 @@ ERROR_TYPES = {
 }
 
 
-def error_body(status: int, message: str, request_id: str, *, error_type: str = "") -> bytes:
-    """A refusal as the vendor's clients read it."""
-    kind = error_type or ERROR_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return _encoder.encode({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
-
-
 class _Refusal(msgspec.Struct):
     type: str = ""
     message: str = ""
@@ -211,10 +143,90 @@ class _RefusalBody(msgspec.Struct):
 _refusal_body = msgspec.json.Decoder(_RefusalBody)
 
 
-def read_error(body: bytes) -> tuple[str, str]:
-    """(type, message) of a vendor's refusal; empty where it says nothing we can read."""
-    try:
-        error = _refusal_body.decode(body).error
-    except UNREADABLE:
-        return "", ""
-    return (error.type[:60], error.message[:1000]) if error else ("", "")
+def refusal_kind(status: int) -> str:
+    """The error type that goes with a status."""
+    return ERROR_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
+
+
+def unwrapped(ask: Ask, model: str) -> dict[str, msgspec.Raw]:
+    """The fields of a call that came in a cloud's wrapping, with the model in its path, as Anthropic's own API wants them."""
+    fields = {"model": msgspec.Raw(_encoder.encode(model)), **ask.fields}
+    fields.pop("anthropic_version", None)
+    fields.pop("anthropic_beta", None)
+    if ask.is_stream:
+        fields["stream"] = msgspec.Raw(b"true")
+    return fields
+
+
+class Messages(Dialect):
+    name = family = "messages"
+    errors = "anthropic"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+    def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
+        fields = top_level(body)
+        return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else _max_tokens(fields), len(body))
+
+    def write(self, ask: Ask, model: str) -> bytes:
+        if "model" not in ask.fields:
+            return _encoder.encode(unwrapped(ask, model))
+        if model != ask.model:
+            return _encoder.encode({**ask.fields, "model": msgspec.Raw(_encoder.encode(model))})
+        return _encoder.encode(ask.fields)
+
+    def reader(self) -> MessagesReader:
+        return MessagesReader()
+
+    def error_body(self, status: int, message: str, request_id: str, *, error_type: str = "", code: str = "") -> bytes:
+        kind = error_type or refusal_kind(status)
+        return _encoder.encode({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
+
+    def error_event(self, status: int, message: str, request_id: str, *, error_type: str = "", code: str = "") -> bytes:
+        return b"event: error\ndata: " + self.error_body(status, message, request_id, error_type=error_type) + b"\n\n"
+
+    def read_error(self, status: int, headers: Fields, body: bytes) -> Told:
+        try:
+            error = _refusal_body.decode(body).error or _Refusal()
+        except UNREADABLE:
+            error = _Refusal()
+        return Told(status, error.type[:60], error.message[:1000])
+
+    def pricing_hints(self, ask: Ask) -> dict[str, str]:
+        found = {}
+        for name, field in (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo")):
+            raw = ask.fields.get(field)
+            if raw is not None and (value := _text(raw)):
+                found[name] = value
+        return found
+
+    def shows_its_length(self, ask: Ask, betas: bytes) -> bool:
+        """Thinking is off, or hidden thinking tells its length on the way. Thinking that is shown is a summary of what is billed."""
+        thinking = _thinking_of(ask)
+        return thinking.type in {"", "disabled"} or (thinking.display == "omitted" and ESTIMATES in betas)
+
+    def lower_max_tokens(self, ask: Ask, tokens: int) -> bool:
+        """False where that leaves no room for the thinking that was asked for."""
+        if tokens <= _thinking_of(ask).budget_tokens:
+            return False
+        ask.max_tokens = tokens
+        ask.fields = {**ask.fields, "max_tokens": msgspec.Raw(b"%d" % tokens)}
+        return True
+
+    def user_and_session(self, ask: Ask) -> tuple[str, str]:
+        """From `metadata.user_id`, which Claude Code fills with JSON that names its session."""
+        raw = ask.fields.get("metadata")
+        if raw is None:
+            return "", ""
+        try:
+            user = _metadata.decode(raw).user_id or ""
+        except UNREADABLE:
+            return "", ""
+        if not user.startswith("{"):
+            return user[:200], ""
+        try:
+            return "", _claude_code_user.decode(user).session_id[:100]
+        except UNREADABLE:
+            return user[:200], ""
+
+
+MESSAGES = Messages()

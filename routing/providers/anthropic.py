@@ -1,20 +1,46 @@
 """Anthropic's own API. Takes Messages as they come, in both API versions; the version and betas are the client's."""
 
-from routing.providers.base import Headers, Provider, UpstreamRequest
+import msgspec
+
+from routing.dialects.base import UNREADABLE, Dialect
+from routing.dialects.messages import MESSAGES
+from routing.providers.base import Call, Headers, Provider, UpstreamRequest
 from routing.snapshot import DeploymentSnapshot
 
 BASE_URL = "https://api.anthropic.com"
 DEFAULT_VERSION = b"2023-06-01"
+PATHS = {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"}
+_betas = msgspec.json.Decoder(list[str])
 
 
-def build(deployment: DeploymentSnapshot, path: str, query: str, headers: Headers, body: bytes) -> UpstreamRequest:
-    """`path` is the vendor's path, such as /v1/messages; the query string goes on as it came."""
-    base = (deployment.base_url or BASE_URL).rstrip("/").removesuffix("/v1")
-    url = f"{base}{path}?{query}" if query else base + path
+def speaks(deployment: DeploymentSnapshot, operation: str) -> Dialect | None:
+    return MESSAGES if operation in PATHS else None
+
+
+def build(call: Call) -> UpstreamRequest:
+    """The query string goes on as it came."""
+    base = (call.deployment.base_url or BASE_URL).rstrip("/").removesuffix("/v1")
+    url = base + PATHS[call.operation]
+    headers = call.headers
+    add_version(headers, call)
+    headers.append((b"x-api-key", call.deployment.secret.encode()))
+    return UpstreamRequest("POST", f"{url}?{call.query}" if call.query else url, headers, call.body, call.deployment)
+
+
+def add_version(headers: Headers, call: Call) -> None:
+    """The version that a client left out, and the betas that one in a cloud's wrapping has in its body."""
     if not any(name == b"anthropic-version" for name, _ in headers):
         headers.append((b"anthropic-version", DEFAULT_VERSION))
-    headers.append((b"x-api-key", deployment.secret.encode()))
-    return UpstreamRequest("POST", url, headers, body, deployment)
+    raw = call.ask.fields.get("anthropic_beta")
+    if raw is None or "model" in call.ask.fields:
+        return
+    try:
+        named = _betas.decode(raw)
+    except UNREADABLE:
+        return
+    betas = ",".join(beta for beta in named if beta.isascii() and beta.isprintable())
+    if betas:
+        headers.append((b"anthropic-beta", betas.encode()))
 
 
-PROVIDER = Provider("anthropic", dialect="messages", build=build, cancel_stops_billing=True)
+PROVIDER = Provider("anthropic", speaks, build, cancel_stops_billing=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from routing.dialects.base import Dialect
+from routing.dialects.base import Ask, Dialect
 from routing.snapshot import DeploymentSnapshot
 
 Headers = list[tuple[bytes, bytes]]
@@ -52,8 +52,8 @@ class Call:
     operation: str
     deployment: DeploymentSnapshot
     dialect: Dialect
+    ask: Ask
     model: str
-    is_stream: bool
     query: str
     headers: Headers
     body: bytes

@@ -1,14 +1,20 @@
 """The table of providers: one line switches one on."""
 
+from routing.dialects.base import Dialect
+from routing.dialects.messages import MESSAGES
 from routing.providers import anthropic
-from routing.providers.base import Headers, Provider, UpstreamRequest
+from routing.providers.base import Call, Provider, UpstreamRequest
 from routing.snapshot import DeploymentSnapshot
 
 
-def _in_process(deployment: DeploymentSnapshot, path: str, query: str, headers: Headers, body: bytes) -> UpstreamRequest:
-    return UpstreamRequest("POST", path, headers, body, deployment)
+def _demo_speaks(deployment: DeploymentSnapshot, operation: str) -> Dialect | None:
+    return MESSAGES if operation in anthropic.PATHS else None
 
 
-DEMO = Provider("demo", dialect="messages", build=_in_process, cancel_stops_billing=True, is_in_process=True)
+def _in_process(call: Call) -> UpstreamRequest:
+    return UpstreamRequest("POST", anthropic.PATHS[call.operation], call.headers, call.body, call.deployment)
+
+
+DEMO = Provider("demo", _demo_speaks, _in_process, cancel_stops_billing=True, is_in_process=True)
 
 PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (anthropic.PROVIDER, DEMO)}

@@ -77,7 +77,7 @@ def test_broken_event_of_interest_is_passed_over(data: bytes) -> None:
 @given(st.binary(max_size=300), st.sampled_from(["", "gzip", "deflate", "br", "GZIP", "identity", "gzip, gzip"]))
 def test_any_whole_answer_is_survived(body: bytes, coding: str) -> None:
     meter = Meter()
-    meter.read_whole(body, coding)
+    meter.read_whole(body, [], coding)
     assert meter.usage().output_tokens > 0
 
 
@@ -153,13 +153,13 @@ def test_packed_stream_is_read(coding: str, pack: Any, size: int) -> None:
 def test_packed_whole_answer_is_read(coding: str, pack: Any) -> None:
     meter = Meter()
     reply = Reply(model="m", blocks=(TOOL,), usage=CACHED_USAGE)
-    meter.read_whole(pack(b"".join(piece.data for piece in json_pieces(reply))), coding)
+    meter.read_whole(pack(b"".join(piece.data for piece in json_pieces(reply))), [], coding)
     assert (meter.tools, meter.usage().cache_read_tokens, meter.usage().cache_write_1h_tokens) == (["Read"], 5000, 200)
 
 
 def test_whole_answer_without_usage_is_estimated_by_its_size() -> None:
     meter = Meter()
-    meter.read_whole(json.dumps({"type": "message", "content": [{"type": "text", "text": "word " * 200}]}).encode(), "")
+    meter.read_whole(json.dumps({"type": "message", "content": [{"type": "text", "text": "word " * 200}]}).encode(), [], "")
     assert meter.usage().estimated
     assert meter.usage().output_tokens > 250
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.dialects.messages import DECIDING, Ask, BadBody, error_body, read, read_error, user_and_session, write
+from routing.dialects.base import Ask, BadBody
+from routing.dialects.messages import DECIDING, MESSAGES
+
+read, write, user_and_session, error_body = MESSAGES.read, MESSAGES.write, MESSAGES.user_and_session, MESSAGES.error_body
 
 quick = settings(derandomize=True, deadline=None, database=None, max_examples=200)
 spaces = st.text(" \t\r\n", max_size=2)
@@ -163,9 +166,10 @@ def test_error_type_follows_the_status(status: int, kind: str) -> None:
     ],
 )
 def test_unreadable_error_says_nothing(body: bytes) -> None:
-    assert read_error(body) == ("", "")
+    told = MESSAGES.read_error(400, [], body)
+    assert (told.kind, told.message) == ("", "")
 
 
 def test_error_is_read_up_to_a_length() -> None:
-    kind, message = read_error(error_body(400, "m" * 5000, "req_1", error_type="t" * 500))
-    assert (len(kind), len(message)) == (60, 1000)
+    told = MESSAGES.read_error(400, [], error_body(400, "m" * 5000, "req_1", error_type="t" * 500))
+    assert (len(told.kind), len(told.message)) == (60, 1000)

@@ -1,11 +1,14 @@
 """Providers build requests: address, signature, and what may cross in either direction."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routing.dialects.base import Ask
+from routing.dialects.messages import MESSAGES
 from routing.providers.anthropic import BASE_URL, build
-from routing.providers.base import DROPPED_FROM_ANSWERS, Headers, forwarded, returned
+from routing.providers.base import DROPPED_FROM_ANSWERS, Call, Headers, forwarded, returned
 from routing.providers.registry import PROVIDERS
 from routing.snapshot import DeploymentSnapshot
 
@@ -18,6 +21,13 @@ def deployment(base_url: str = "") -> DeploymentSnapshot:
     return DeploymentSnapshot("1", "d", "anthropic", "*", base_url=base_url, secret=SECRET)
 
 
+def call(base_url: str = "", query: str = "", headers: Headers | None = None, **fields: object) -> Call:
+    known = {"model": "m", "messages": [], **fields}
+    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in known.items() if value is not None}
+    ask = Ask(raw, "m", is_stream=False, max_tokens=1, size=2)
+    return Call("messages", deployment(base_url), MESSAGES, ask, "m", query, headers or [], b"{}")
+
+
 @pytest.mark.parametrize(("base", "query", "url"), [
     ("", "", f"{BASE_URL}/v1/messages"),
     ("", "beta=true", f"{BASE_URL}/v1/messages?beta=true"),
@@ -28,18 +38,27 @@ def deployment(base_url: str = "") -> DeploymentSnapshot:
     ("https://x.example/team/anthropic", "", "https://x.example/team/anthropic/v1/messages"),
 ])  # fmt: skip
 def test_address(base: str, query: str, url: str) -> None:
-    request = build(deployment(base), "/v1/messages", query, [], b"{}")
+    request = build(call(base, query))
     assert (request.method, request.url, request.body) == ("POST", url, b"{}")
 
 
 @pytest.mark.parametrize(("sent", "version"), [([], b"2023-06-01"), ([(b"anthropic-version", b"2026-10-21")], b"2026-10-21")])
 def test_version_is_the_callers_where_there_is_one(sent: Headers, version: bytes) -> None:
-    headers = build(deployment(), "/v1/messages", "", list(sent), b"").headers
+    headers = build(call(headers=list(sent))).headers
     assert headers == [(b"anthropic-version", version), (b"x-api-key", SECRET.encode())]
 
 
+def test_betas_of_a_cloud_wrapping_move_into_the_header() -> None:
+    headers = build(call(model=None, anthropic_beta=["a-1", "b-2"])).headers
+    assert (b"anthropic-beta", b"a-1,b-2") in headers
+
+
+def test_betas_in_the_body_of_an_ordinary_call_are_the_providers_to_judge() -> None:
+    assert not [name for name, _ in build(call(anthropic_beta=["a-1"])).headers if name == b"anthropic-beta"]
+
+
 def test_secret_goes_into_one_header_only() -> None:
-    request = build(deployment(), "/v1/messages", "q=1", [], b"{}")
+    request = build(call(query="q=1"))
     assert SECRET not in request.url
     assert [name for name, value in request.headers if SECRET.encode() in value] == [b"x-api-key"]
 
@@ -79,9 +98,8 @@ def test_header_of_an_answer_comes_down_byte_for_byte(value: bytes) -> None:
 
 def test_every_provider_stands_under_its_own_name() -> None:
     assert {name: provider.name for name, provider in PROVIDERS.items()} == {name: name for name in PROVIDERS}
-    assert {provider.dialect for provider in PROVIDERS.values()} == {"messages"}
 
 
 def test_demo_provider_takes_the_path_as_it_is() -> None:
-    request = PROVIDERS["demo"].build(deployment(), "/v1/messages", "", [], b"{}")
+    request = PROVIDERS["demo"].build(call())
     assert (request.url, request.body) == ("/v1/messages", b"{}")
