@@ -69,6 +69,7 @@ class Gateway:
                 limits=Limits(body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
                 key_header=settings.TALLYGATE_KEY_HEADER.lower().encode(),
+                takes_aws_key_ids=settings.TALLYGATE_AWS_KEY_IDS,
             )
             plane.start()
             await self._keeper.start()

@@ -43,6 +43,11 @@ TALLYGATE_TRUSTED_PROXIES = env.words(
 TALLYGATE_KEY_HEADER = env.text(
     "TALLYGATE_KEY_HEADER", _from_file.get("key_header", ""), meaning="further header that may carry a virtual key"
 )
+TALLYGATE_AWS_KEY_IDS = env.flag(
+    "TALLYGATE_AWS_KEY_IDS",
+    default=False,
+    meaning="take the access key id of a request signed for AWS as a virtual key; its signature is not checked",
+)
 TALLYGATE_BODY_LIMIT_MB = env.number("TALLYGATE_BODY_LIMIT_MB", 32, meaning="largest request body in MB")
 TALLYGATE_DRAIN_GRACE_S = env.number(
     "TALLYGATE_DRAIN_GRACE_S", 0, meaning="seconds between a stop signal (readiness 503) and the end of listening"

@@ -4,13 +4,17 @@ A client may send several credentials at once; the first in the documented order
 """
 
 import hashlib
+import re
 from ipaddress import ip_address
+from urllib.parse import parse_qs
 
 from keys.snapshot import Caller, KeySnapshot, Network
 
 # LiteLLM's order: a configured header, then its own, then what vendors' clients send.
 CREDENTIAL_HEADERS = (b"x-litellm-api-key", b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"proxy-authorization")
 MAX_TOKEN_BYTES = 4096
+_signed_for_aws = re.compile(rb"AWS4-HMAC-SHA256\s+Credential=([^/,\s]{1,256})/")
+SIGNED = "The request is signed for AWS, which cannot be checked here. Your side. Set AWS_BEARER_TOKEN_BEDROCK to a virtual key instead."
 
 
 class Refusal(Exception):
@@ -37,11 +41,39 @@ def tokens(headers: dict[bytes, bytes], extra_header: bytes = b"") -> list[bytes
     return found
 
 
+def clouds_tokens(headers: dict[bytes, bytes], query: str, *, takes_aws_key_ids: bool) -> list[bytes]:
+    """Where clients in a cloud's own mode put a key besides: `?key=`, and, only where the operator wants it, AWS's access key id.
+
+    Raises Refusal for a request signed for AWS that brings nothing else: the secret behind that signature is not known here.
+    """
+    named = [value.encode() for value in parse_qs(query).get("key", [])] if "key=" in query else []
+    signed = _signed_for_aws.match(headers.get(b"authorization", b""))
+    if signed and takes_aws_key_ids:
+        return [*named, signed.group(1)]
+    if signed and not named and not any(headers.get(name) for name in CREDENTIAL_HEADERS if name != b"authorization"):
+        raise Refusal("key_missing", SIGNED)
+    return named
+
+
+def own_access(headers: dict[bytes, bytes], extra_header: bytes, keys: KeySnapshot) -> bytes:
+    """What stands in Authorization beside a key of ours in a header made for gateways: the caller's own access to the provider."""
+    theirs = headers.get(b"authorization", b"")
+    gate = headers.get(extra_header) if extra_header and extra_header != b"authorization" else None
+    ours = [bare(value) for value in (gate, headers.get(b"proxy-authorization")) if value]
+    if not theirs or not any(keys.find(digest(token)) for token in ours) or keys.find(digest(bare(theirs))):
+        return b""
+    return theirs
+
+
+def digest(token: bytes) -> str:
+    return hashlib.sha256(token).hexdigest()
+
+
 def identify(candidates: list[bytes], keys: KeySnapshot) -> Caller:
     """The caller of the first token that is ours; raises Refusal when none is."""
     for token in candidates:
         if len(token) <= MAX_TOKEN_BYTES:
-            caller = keys.find(hashlib.sha256(token).hexdigest())
+            caller = keys.find(digest(token))
             if caller is not None:
                 return caller
     if not candidates:

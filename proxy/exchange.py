@@ -40,7 +40,8 @@ NOBODY = Caller(key_id="", key_name="")
 class Attempt:
     """One try at one deployment. `was_sent` from the moment its request may have reached the provider.
 
-    `spoken` is the dialect that the deployment is addressed in; `turn` turns its answer into the caller's, `filter` takes out what we asked for.
+    `spoken` is the dialect that the deployment is addressed in; `turn` turns its answer into the caller's, `filter` takes out of it what
+    only we asked for.
 
     `grant` is how many tokens of output it may make as yet, `hold` the money for it, `asked` the request for more; at `enough` bytes they
     are looked at again.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from urllib.parse import unquote
 
 from audit.requests import AttemptNote
 from proxy.asgi import field
@@ -75,7 +76,7 @@ async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[
         attempt.spoken,
         ask,
         attempt.model,
-        exchange.client.query,
+        _query(exchange),
         headers,
         body,
         exchange.own_access,
@@ -115,6 +116,14 @@ def _attempt(exchange: Exchange, deployment: DeploymentSnapshot) -> Attempt:
 def _not_served(deployment: DeploymentSnapshot) -> NotReady:
     text = f"{deployment.provider} does not serve this kind of call here. Gateway's side. Ask your administrator."
     return NotReady(503, "no_deployment", text)
+
+
+def _query(exchange: Exchange) -> str:
+    """The query string as it came, but for a key of ours."""
+    query = exchange.client.query
+    if "key=" not in query or not exchange.endpoint.takes_vendor_ids:
+        return query
+    return "&".join(part for part in query.split("&") if unquote(part.partition("=")[0]) != "key")
 
 
 def _coding(exchange: Exchange, attempt: Attempt) -> bytes:

@@ -43,9 +43,13 @@ async def walk(exchange: Exchange) -> None:
 
 def authenticate(exchange: Exchange) -> Caller:
     """The caller behind the first credential that is ours, fit to call now and from here."""
-    plane = exchange.plane
+    plane, headers, keys = exchange.plane, exchange.client.headers, exchange.snapshot.keys
     try:
-        caller = door.identify(door.tokens(exchange.client.headers, plane.key_header), exchange.snapshot.keys)
+        tokens = door.tokens(headers, plane.key_header)
+        if exchange.endpoint.takes_vendor_ids:
+            tokens += door.clouds_tokens(headers, exchange.client.query, takes_aws_key_ids=plane.takes_aws_key_ids)
+            exchange.own_access = door.own_access(headers, plane.key_header, keys)
+        caller = door.identify(tokens, keys)
         exchange.caller = caller
         door.check(caller, exchange.client_ip, exchange.received_at)
     except Refusal as refusal:
@@ -68,9 +72,12 @@ async def read(exchange: Exchange) -> Ask:
     exchange.deadline = 0.0
     exchange.request_bytes = len(body)
     try:
-        return exchange.dialect.read(body, exchange.path_ask, counts_only=not exchange.endpoint.is_billed)
+        ask = exchange.dialect.read(body, exchange.path_ask, counts_only=not exchange.endpoint.is_billed)
     except BadBody as error:
         raise ClientError(400, "invalid_request", str(error)) from None
+    if exchange.endpoint.takes_vendor_ids:
+        ask.model = exchange.snapshot.routes.public_name(ask.model)
+    return ask
 
 
 async def stopped(exchange: Exchange, ending: BaseException) -> None:

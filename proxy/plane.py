@@ -33,6 +33,7 @@ class Plane:
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[Network, ...] = ()
     key_header: bytes = b""
+    takes_aws_key_ids: bool = False
     is_ready: bool = False
     is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken
     is_draining: bool = False

@@ -11,8 +11,9 @@ from proxy.rates import headers as rate_headers
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from proxy.waiting import STREAM_HEADERS
-from routing.dialects.base import ARRAY, Told
+from routing.dialects.base import ARRAY, Filter, Told
 from routing.providers.base import returned
+from routing.translation import Answer
 
 
 async def relay(exchange: Exchange, response: Response) -> None:
@@ -44,40 +45,42 @@ def _is_stream(exchange: Exchange, content_type: str) -> bool:
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     attempt, client = exchange.attempts[-1], exchange.client
-    meter, turn = attempt.meter, attempt.turn or attempt.filter
+    meter = attempt.meter
     meter.expect(field(response.headers, b"content-encoding"))
-    if meter.is_coded:
-        turn = None  # what comes packed without our asking cannot be turned round on the way
-    elif exchange.dialect.framing != attempt.spoken.framing:
+    # What comes packed without our asking cannot be turned round on the way.
+    turn = None if meter.is_coded else attempt.turn or attempt.filter
+    if turn is not None and exchange.dialect.framing != attempt.spoken.framing:
         headers = _typed(headers, exchange.dialect.stream_type)
     if not client.has_started:
         await client.start(response.status, headers + STREAM_HEADERS)
     try:
-        while chunk := await _read(exchange, response):
-            meter.feed(chunk)
-            if meter.text_bytes > attempt.enough:
-                keep_up(exchange, attempt)
-            if turn is not None:
-                chunk = turn.feed(chunk)
-            if chunk and not client.has_left:
-                await _write(exchange, chunk)
+        await _pass_on(exchange, response, turn)
     except ProviderError as error:
         attempt.was_reset = isinstance(error, Reset)
         if not meter.has_ended and meter.error is None:
             await interrupt(exchange, error)
             return
     if meter.error is not None:
-        exchange.outcome = "failed"
-        exchange.error_source, exchange.error_code, exchange.error_message = (
-            "provider",
-            meter.error.type or "provider_error",
-            meter.error.message,
-        )
+        exchange.outcome, exchange.error_source = "failed", "provider"
+        exchange.error_code, exchange.error_message = meter.error.type or "provider_error", meter.error.message
     elif not (meter.has_ended or meter.stop_reason or meter.is_blind):
         await interrupt(exchange, _truncated())
         return
     exchange.outcome = exchange.outcome or ("client_left" if client.has_left else "ok")
     await _write(exchange, turn.end() if turn is not None else b"", more=False)
+
+
+async def _pass_on(exchange: Exchange, response: Response, turn: Answer | Filter | None) -> None:
+    attempt, client = exchange.attempts[-1], exchange.client
+    meter = attempt.meter
+    while chunk := await _read(exchange, response):
+        meter.feed(chunk)
+        if meter.text_bytes > attempt.enough:
+            keep_up(exchange, attempt)
+        if turn is not None:
+            chunk = turn.feed(chunk)
+        if chunk and not client.has_left:
+            await _write(exchange, chunk)
 
 
 async def _whole(exchange: Exchange, response: Response, headers: Fields) -> None:

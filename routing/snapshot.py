@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keys.snapshot import Limit
+from routing.policy import DEFAULT_POLICY, Policy
+from routing.vendor_ids import by_vendor_id, plain
 
 if TYPE_CHECKING:
     from routing.providers.base import Access
@@ -36,6 +38,7 @@ class DeploymentSnapshot:
     connect_timeout_s: float = 5
     first_byte_timeout_s: float = 600
     idle_timeout_s: float = 120
+    credential_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,22 @@ class RouteTable:
 
     exact: Mapping[str, RouteSnapshot] = field(default_factory=dict)
     families: tuple[tuple[str, RouteSnapshot], ...] = ()
+    policy: Policy = DEFAULT_POLICY
+    by_vendor_id: Mapping[str, RouteSnapshot] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, routes: list[RouteSnapshot]) -> "RouteTable":
+    def of(cls, routes: list[RouteSnapshot], policy: Policy = DEFAULT_POLICY) -> "RouteTable":
         families = sorted(((route.name[:-1], route) for route in routes if route.name.endswith("*")), key=lambda pair: -len(pair[0]))
-        return cls({route.name: route for route in routes if not route.name.endswith("*")}, tuple(families))
+        exact = {route.name: route for route in routes if not route.name.endswith("*")}
+        return cls(exact, tuple(families), policy, by_vendor_id(exact.values()))
 
     def find(self, model: str) -> RouteSnapshot | None:
         route = self.exact.get(model)
         if route is not None:
             return route
         return next((family for prefix, family in self.families if model.startswith(prefix)), None)
+
+    def public_name(self, model: str) -> str:
+        """What a cloud's own id of a model is called here; the id itself where no name stands for it."""
+        route = self.exact.get(model) or self.by_vendor_id.get(model) or self.by_vendor_id.get(plain(model))
+        return route.name if route is not None else model

@@ -88,7 +88,7 @@ class Reader(Protocol):
 
     @property
     def marks(self) -> re.Pattern[bytes] | None:
-        """Bytes without which a run of SSE events holds nothing but pieces of content, each in a frame of `frame_bytes`; None: look at all."""
+        """Without these bytes a run of SSE events holds nothing but pieces of content, `frame_bytes` around each. None: look at all."""
         ...
 
     @property
