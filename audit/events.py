@@ -40,5 +40,6 @@ EVENTS: dict[str, str] = {
     "route.created": "created route",
     "route.changed": "changed route",
     "route.deleted": "deleted route",
+    "routing.changed": "changed routing policy",
     "config.applied": "applied configuration file",
 }

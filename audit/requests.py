@@ -1,5 +1,7 @@
 """RequestSummary: one served call as plain data, on its way from the data plane through the journal to RequestRecord."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 
@@ -82,3 +84,23 @@ class RequestSummary(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     stop_reason: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
+
+
+# Columns that pass from the journal to the database as the JSON that they are.
+UNREAD = ("attempts", "price_lines", "tools")
+
+if TYPE_CHECKING:
+    ReadSummary = RequestSummary
+else:
+    ReadSummary = msgspec.defstruct(
+        "ReadSummary",
+        [
+            (one.name, msgspec.Raw, msgspec.Raw(b"[]"))
+            if one.name in UNREAD
+            else (one.name, one.type, msgspec.field(default=one.default, default_factory=one.default_factory))
+            for one in msgspec.structs.fields(RequestSummary)
+        ],
+        kw_only=True,
+        array_like=True,
+        gc=False,
+    )

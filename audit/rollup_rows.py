@@ -6,12 +6,13 @@ Who writes both tables writes RollUp first; rows in the order of their keys: dra
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 
 import msgspec
 from django.db import connection, models
 
-from audit.batch_sql import insert_into, moments
+from audit.batch_sql import ROWS_PER_INSERT, insert_into, moments
 from audit.models import RollUp, TagRollUp
 from audit.rollups import BOUNDS_MS, HOUR_S, KIND, OTHER_TAG, TAG_KIND, RollUps, Sums, TagSums, named_tags
 
@@ -69,20 +70,26 @@ def _tag_rows(rollups: RollUps, named: Mapping[int, frozenset[str]]) -> list[Row
 
 
 def _write(model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    """PostgreSQL plans each statement anew, which is more work than the rows are; SQLite plans one for one row, once for all batches."""
     with connection.cursor() as cursor:
-        cursor.executemany(_adding(model, columns), rows)
+        if connection.vendor == "sqlite":
+            cursor.executemany(_adding(model, columns, 1), rows)
+            return
+        for start in range(0, len(rows), ROWS_PER_INSERT):
+            part = rows[start : start + ROWS_PER_INSERT]
+            cursor.execute(_adding(model, columns, len(part)), list(chain.from_iterable(part)))
 
 
 @cache
-def _adding(model: type[models.Model], columns: tuple[str, ...]) -> str:
-    """An INSERT that adds to the row that is there."""
+def _adding(model: type[models.Model], columns: tuple[str, ...], rows: int) -> str:
+    """An INSERT that adds to the rows that are there."""
     table = connection.ops.quote_name(model._meta.db_table)
     kind = KIND if columns[: len(KIND)] == KIND else TAG_KIND
     changes = [
         f"{name} = {_added_lists(table, name)}" if name in WAITS else f"{name} = {table}.{name} + excluded.{name}"
         for name in columns[len(kind) :]
     ]
-    return insert_into(model, columns) + f"ON CONFLICT ({', '.join(kind)}) DO UPDATE SET {', '.join(changes)}"
+    return insert_into(model, columns, rows) + f"ON CONFLICT ({', '.join(kind)}) DO UPDATE SET {', '.join(changes)}"
 
 
 def _added_lists(table: str, name: str) -> str:

@@ -16,8 +16,42 @@ from billing.snapshot import DISCOUNTS, WEB_SEARCH_PICO, Price, Rates
 
 Listed = Decimal | types.TieredPrices | None
 
-# Our provider names → those of the list.
-GENAI_PROVIDERS = {"anthropic": "anthropic", "bedrock": "aws", "vertex_ai": "google", "openai": "openai", "azure": "azure"}
+# Our provider names → those of the list. No entry has a provider of which the list knows only a middleman's prices, nor one that charges
+# for each request besides (perplexity): its tokens alone would be too little.
+GENAI_PROVIDERS = {
+    "anthropic": "anthropic",
+    "arcee": "arcee",
+    "avian": "avian",
+    "azure": "azure",
+    "azure_ai": "azure",
+    "baseten": "baseten",
+    "bedrock": "aws",
+    "cerebras": "cerebras",
+    "cloudflare": "cloudflare",
+    "codestral": "mistral",
+    "cohere": "cohere",
+    "cohere_chat": "cohere",
+    "databricks": "databricks",
+    "deepseek": "deepseek",
+    "doubleword": "doubleword",
+    "fireworks_ai": "fireworks",
+    "gemini": "google",
+    "groq": "groq",
+    "minimax": "minimax",
+    "mistral": "mistral",
+    "moonshot": "moonshotai",
+    "novita": "novita",
+    "openai": "openai",
+    "openrouter": "openrouter",
+    "ovhcloud": "ovhcloud",
+    "text-completion-openai": "openai",
+    "together_ai": "together",
+    "vertex_ai": "google",
+    "voyage": "voyageai",
+    "xai": "x-ai",
+    "zai": "zai",
+    "zhipuai": "zhipuai",
+}
 CONTEXTS: dict[str, dict[str, str]] = {
     "": {},
     "batch": {"processing": "batch"},

@@ -8,24 +8,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection
 
 from billing.journal import Entry, Opened
-from billing.journal_reader import Block, Reader, take_lock
+from billing.journal_reader import Block, Notes, Reader, take_lock
 from billing.loading import load_prices
 from billing.models import LedgerEntry
-from billing.posting import Tell, post, settled, tell_nobody, tidied
+from billing.posting import Tell, post_closings, settled, tell_nobody, tidied
 from billing.recovery import estimated, merged
 from billing.shares import retire
 from billing.snapshot import PriceBook
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
+BATCH = 2000
 BUSY_S = 0.5
 IDLE_S = 0.5
 ADOPT_EVERY_S = 5.0
@@ -34,11 +35,13 @@ MAX_DIGITS = 10
 MAX_RETRY_S = 8.0
 REJECTED = "rejected.log"
 # What a single odd entry raises, and not the database's absence.
-UNPOSTABLE = (DataError, IntegrityError, ValueError, OverflowError)
+UNPOSTABLE = (DataError, IntegrityError, ValueError, OverflowError, RecursionError, msgspec.DecodeError)
 
-Call = tuple[bytes, Entry]
+# A call's id, the line or lines that tell of it, and its entry as JSON.
+Call = tuple[bytes, bytes, bytes]
 
 _decoder = msgspec.json.Decoder(Entry)
+_encode = msgspec.json.Encoder().encode
 _opened_decoder = msgspec.json.Decoder(Opened)
 
 
@@ -69,7 +72,7 @@ class Drainer:
     def drain_once(self) -> int:
         """Posts everything there is: own lines and those of dead processes. Returns how many lines it read; 0 when the database is away."""
         _let_go_of_connection()
-        lines = self._try(is_adopting=True)
+        lines = self._try(is_adopting=True, is_all=True)
         _let_go_of_connection()
         return lines or 0
 
@@ -78,7 +81,7 @@ class Drainer:
         adopt_at = time.monotonic() + ADOPT_EVERY_S
         while not self._stopping.wait(wait_s):
             is_adopting = time.monotonic() >= adopt_at
-            lines = self._try(is_adopting=is_adopting)
+            lines = self._try(is_adopting=is_adopting, is_all=False)
             if lines is None:
                 wait_s = min(MAX_RETRY_S, RETRY_S * 2**failures)
                 failures = min(failures + 1, 10)
@@ -87,13 +90,13 @@ class Drainer:
             wait_s, failures = BUSY_S if lines else IDLE_S, 0
             if is_adopting:
                 adopt_at = time.monotonic() + ADOPT_EVERY_S
-        self._try(is_adopting=True)  # our own journal too, if its writer has let go of it
+        self._try(is_adopting=True, is_all=True)  # our own journal too, if its writer has let go of it
         connection.close()
 
-    def _try(self, *, is_adopting: bool) -> int | None:
+    def _try(self, *, is_adopting: bool, is_all: bool) -> int | None:
         """How many lines were read, or None when they could not be posted: the journal still has them."""
         try:
-            lines = self._drain(self._own) if self._own else 0
+            lines = self._drain(self._own, is_all=is_all) if self._own else 0
             return lines + (self._adopt_all() if is_adopting else 0)
         except (Error, OSError) as error:
             logger.error("ledger could not be written; the journal keeps it", extra={"fields": {"error": type(error).__name__}})
@@ -118,7 +121,7 @@ class Drainer:
         if lock is None:
             return 0
         try:
-            lines = self._drain(reader)
+            lines = self._drain(reader, is_all=True)
             self._reap(reader)
             retire(reader.folder.name)
             reader.delete()
@@ -126,36 +129,39 @@ class Drainer:
             os.close(lock)
         return lines
 
-    def _drain(self, reader: Reader) -> int:
-        total = 0
-        while (block := reader.next_block()) is not None:
+    def _drain(self, reader: Reader, *, is_all: bool) -> int:
+        """Unless it is to be all, what is written meanwhile waits for the next time: a few lines cost half as much as many."""
+        total, is_over = 0, False
+        while not is_over and (block := reader.next_block()) is not None:
             self._post_block(reader, block)
             total += len(block.lines)
+            is_over = block.is_last and not is_all
         if total:
             reader.delete_finished()
         return total
 
     def _post_block(self, reader: Reader, block: Block) -> None:
-        opened: list[tuple[str, bytes]] = []
+        opened: list[bytes] = []
         closed: list[Call] = []
-        freed: list[str] = []
-        extended: list[tuple[str, int]] = []
+        freed: list[bytes] = []
+        extended: list[tuple[bytes, int]] = []
         odd: list[bytes] = []
         for line in block.lines:
-            if line.startswith(b"o "):
-                opened.append((line[2 : line.find(b" ", 2)].decode("utf-8", "replace"), line))
-            elif line.startswith(b"c ") and (entry := _entry(line)) is not None:
-                closed.append((line, entry))
-            elif line.startswith(b"f "):
-                freed.append(line[2:].decode("utf-8", "replace"))
-            elif line.startswith(b"x ") and (extension := _extension(line)) is not None:
+            kind = line[:2]
+            if kind == b"o ":
+                opened.append(line)
+            elif kind == b"c ":
+                closed.append(_call(line))
+            elif kind == b"f ":
+                freed.append(line[2:])
+            elif kind == b"x " and (extension := _extension(line)) is not None:
                 extended.append(extension)
             elif line:
                 odd.append(line)
-        posted, refused = self._post_calls(closed, LedgerEntry.Kind.BASE, reader)
-        self._set_aside(odd + refused)
-        ended = (note.id for entry in posted for note in entry.summary.attempts)
-        reader.posted(block, opened, (*freed, *ended), extended)
+        refused = self._post_calls(closed, LedgerEntry.Kind.BASE, reader)
+        self._set_aside(odd + [line for _, line, _ in refused])
+        ended = {request_id for request_id, _, _ in closed} - {request_id for request_id, _, _ in refused}
+        reader.posted(block, Notes(opened, ended, freed, extended))
 
     def _reap(self, reader: Reader) -> None:
         """Posts what was opened and never closed. A call that has its record is settled, whatever lines of it are left."""
@@ -166,11 +172,11 @@ class Drainer:
         openings = [(line, _estimate(line, granted, prices)) for line, granted in lines]
         lost = merged((line, entry) for line, entry in openings if entry is not None)
         known = settled([entry.summary.id for _, entry in lost])
-        lost = [(line, entry) for line, entry in lost if entry.summary.id not in known]
-        posted, refused = self._post_calls(lost, LedgerEntry.Kind.REAP, reader)
-        self._set_aside([line for line, entry in openings if entry is None] + refused)
-        if posted:
-            logger.warning("calls whose end nobody saw were posted at their estimate", extra={"fields": {"calls": len(posted)}})
+        calls = [(entry.summary.id.encode(), line, _encode(entry)) for line, entry in lost if entry.summary.id not in known]
+        refused = self._post_calls(calls, LedgerEntry.Kind.REAP, reader)
+        self._set_aside([line for line, entry in openings if entry is None] + [line for _, line, _ in refused])
+        if posted := len(calls) - len(refused):
+            logger.warning("calls whose end nobody saw were posted at their estimate", extra={"fields": {"calls": posted}})
 
     def _set_aside(self, lines: Sequence[bytes]) -> None:
         """Keeps lines that cannot be posted where a person can look at them; once, however often their folder is read."""
@@ -183,22 +189,33 @@ class Drainer:
             file.write(b"".join(line + b"\n" for line in lines))
         self._set_aside_before.update(map(hash, lines))
 
-    def _post_calls(self, calls: Sequence[Call], kind: str, reader: Reader) -> tuple[list[Entry], list[bytes]]:
-        """(what is posted, lines of what cannot be). A batch that the database does not take is posted one by one, tidied."""
-        posted: list[Entry] = []
-        refused: list[bytes] = []
+    def _post_calls(self, calls: Sequence[Call], kind: str, reader: Reader) -> list[Call]:
+        """Returns those that cannot be posted."""
         tell = self._tell if reader is self._own else tell_nobody
-        for start in range(0, len(calls), BATCH):
-            part = calls[start : start + BATCH]
-            entries = [entry for _, entry in part]
-            try:
-                post(entries, kind, reader.folder.name, tell)
-            except UNPOSTABLE:
-                taken = [(line, entry, _post_alone(entry, kind, reader.folder.name, tell)) for line, entry in part]
-                entries = [entry for _, entry, is_posted in taken if is_posted]
-                refused += [line for line, _, is_posted in taken if not is_posted]
-            posted += entries
-        return posted, refused
+        poster = partial(post_closings, kind=kind, instance_id=reader.folder.name, tell=tell)
+        parts = (calls[start : start + BATCH] for start in range(0, len(calls), BATCH))
+        return [call for part in parts for call in _refused(part, poster)]
+
+
+def _refused(calls: Sequence[Call], poster: Callable[[Sequence[bytes]], None]) -> Sequence[Call]:
+    """Posts what can be. A batch that the database does not take is halved until the odd one is alone, which is tried once more, tidied."""
+    try:
+        poster([closing for _, _, closing in calls])
+    except UNPOSTABLE:
+        if len(calls) == 1:
+            return () if _is_posted_tidied(calls[0], poster) else calls
+    else:
+        return ()
+    middle = len(calls) // 2
+    return [*_refused(calls[:middle], poster), *_refused(calls[middle:], poster)]
+
+
+def _is_posted_tidied(call: Call, poster: Callable[[Sequence[bytes]], None]) -> bool:
+    try:
+        poster([_encode(tidied(_decoder.decode(call[2])))])
+    except UNPOSTABLE:
+        return False
+    return True
 
 
 def _let_go_of_connection() -> None:
@@ -207,16 +224,14 @@ def _let_go_of_connection() -> None:
         close_old_connections()
 
 
-def _entry(line: bytes) -> Entry | None:
-    try:
-        return _decoder.decode(line[line.find(b" ", 2) + 1 :])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+def _call(line: bytes) -> Call:
+    request_id, _, closing = line[2:].partition(b" ")
+    return request_id, line, closing
 
 
-def _extension(line: bytes) -> tuple[str, int] | None:
+def _extension(line: bytes) -> tuple[bytes, int] | None:
     attempt_id, _, tokens = line[2:].partition(b" ")
-    return (attempt_id.decode("utf-8", "replace"), int(tokens)) if tokens.isdigit() and len(tokens) < MAX_DIGITS else None
+    return (attempt_id, int(tokens)) if tokens.isdigit() and len(tokens) < MAX_DIGITS else None
 
 
 def _estimate(line: bytes, granted: int, prices: PriceBook) -> Entry | None:
@@ -225,11 +240,3 @@ def _estimate(line: bytes, granted: int, prices: PriceBook) -> Entry | None:
         return estimated(attempt_id.decode(), _opened_decoder.decode(content), granted, prices)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _post_alone(entry: Entry, kind: str, instance_id: str, tell: Tell) -> bool:
-    try:
-        post([tidied(entry)], kind, instance_id, tell)
-    except UNPOSTABLE:
-        return False
-    return True

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from audit.requests import RequestSummary
+from audit.requests import ReadSummary, RequestSummary
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,14 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
     summary: RequestSummary
     postings: list[Posting] = []
     windows: list[tuple[int, float]] = []
+
+
+class Closing(msgspec.Struct, array_like=True, gc=False):
+    """An Entry as it is read: what nobody looks into is left as the JSON that it is."""
+
+    summary: ReadSummary
+    postings: list[Posting] = []
+    windows: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class Opened(msgspec.Struct, array_like=True, gc=False):

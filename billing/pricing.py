@@ -14,7 +14,7 @@ US_ONLY_PROVIDERS = frozenset({"anthropic", "azure", "demo"})
 ANYWHERE = frozenset({"", "global", "not_available"})
 STANDARD = frozenset({"", "standard", "default", "auto", "standard_only", "scale", "on_demand"})
 # Capacity that was paid for in advance, at the standard rates.
-PREPAID = frozenset({("anthropic", "priority"), ("demo", "priority"), ("bedrock", "reserved")})
+PREPAID = frozenset({("anthropic", "priority"), ("demo", "priority"), ("bedrock", "reserved"), ("vertex_ai", "provisioned_throughput")})
 # What a provider calls a tier that we do not know: it has no price, whatever it is.
 UNKNOWN = "unknown"
 VERSION_CHARS = 60

@@ -5,28 +5,27 @@ from collections.abc import Collection, Sequence
 from audit.models import RequestRecord
 from audit.rollup_rows import add_rows
 from audit.rollups import NOT_SEEN, RollUps, Seen, quarter_of, seen
-from billing.journal import Entry
+from billing.journal import Closing
 from billing.models import LedgerEntry
 
 IDS_PER_QUERY = 500
 
 
-def post_rollups(entries: Sequence[Entry], new_calls: Collection[str], new_attempts: Collection[str]) -> None:
+def add_new(rollups: RollUps, calls: Sequence[Closing], new_calls: Collection[str], new_attempts: Collection[str]) -> None:
     """Counts what is new of a batch; nothing twice, should it name a call or an attempt twice."""
-    rollups = RollUps()
-    calls, attempts = set(new_calls), set(new_attempts)
-    known = _seen({entry.summary.id for entry in entries} - calls)
-    for entry in entries:
-        call = entry.summary
-        if call.id in calls:
-            calls.discard(call.id)
+    uncounted, attempts = set(new_calls), set(new_attempts)
+    known = _seen({each.summary.id for each in calls} - uncounted)
+    for each in calls:
+        call = each.summary
+        quarter = quarter_of(call.received_at)
+        if call.id in uncounted:
+            uncounted.discard(call.id)
             known[call.id] = seen(call)
-            rollups.add_call(call, quarter_of(call.received_at))
-        for one in entry.postings:
+            rollups.add_call(call, quarter)
+        for one in each.postings:
             if one.attempt_id in attempts:
                 attempts.discard(one.attempt_id)
                 rollups.add_money(call, quarter_of(one.at), known.get(call.id, NOT_SEEN), one.amount_nano, one.provider)
-    add_rows(rollups)
 
 
 def post_adjustments(entries: Sequence[LedgerEntry]) -> None:

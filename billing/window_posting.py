@@ -6,11 +6,12 @@ A process's own settlements come out of the share that it held for them; what co
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from django.db import connection, transaction
 
 from billing.bank import Moved
 from billing.budget_book import WindowKey
-from billing.journal import Entry
+from billing.journal import Closing
 from billing.limits import BudgetFinder, Spender
 from billing.loading import load_budgets
 from billing.models import Budget, LedgerEntry, Share, Window
@@ -18,35 +19,51 @@ from billing.rollup_posting import post_adjustments
 
 WINDOWS_PER_QUERY = 200
 
+_windows = msgspec.json.Decoder(list[tuple[int, float]]).decode
 
-def post_windows(entries: Sequence[Entry], new: Collection[str], instance_id: str) -> list[Moved]:
-    """What each window gains by the entries whose attempts are `new`, taken out of the shares of the process that made the calls.
+
+class Gains:
+    """What a batch brings to budget windows: by entries that are new, and by those that were posted before.
+
+    Calls of one spender count in the same windows: they are told apart by the text that names these, and read once for all.
+    """
+
+    def __init__(self) -> None:
+        self._new: dict[bytes, int] = {}
+        self._repeated: dict[bytes, int] = {}
+
+    def add(self, calls: Sequence[Closing], new_attempts: Collection[str]) -> None:
+        """Nothing twice, should a batch name an attempt twice."""
+        uncounted = set(new_attempts)
+        for call in calls:
+            for one in call.postings:
+                gains = self._new if one.attempt_id in uncounted else self._repeated
+                uncounted.discard(one.attempt_id)
+                if one.amount_nano:
+                    windows = bytes(call.windows)
+                    gains[windows] = gains.get(windows, 0) + one.amount_nano
+
+    def totals(self) -> tuple[dict[WindowKey, int], dict[WindowKey, int]]:
+        """What is new and what is repeated, by window."""
+        return _by_window(self._new), _by_window(self._repeated)
+
+
+def _by_window(gains: Mapping[bytes, int]) -> dict[WindowKey, int]:
+    totals: dict[WindowKey, int] = {}
+    for windows, amount in gains.items():
+        for key in _windows(windows):
+            totals[key] = totals.get(key, 0) + amount
+    return totals
+
+
+def post_windows(gains: Gains, instance_id: str) -> list[Moved]:
+    """Adds what is new to the windows, taken out of the shares of the process that made the calls.
 
     An entry that was there already counts for nobody but its process, which may not have heard that it was posted.
     """
-    totals, repeated = _totals(entries, set(new))
+    totals, repeated = gains.totals()
     taken = _add(totals, instance_id)
     return [Moved(key, totals.get(key, 0) + repeated.get(key, 0), taken.get(key, 0) + repeated.get(key, 0)) for key in totals | repeated]
-
-
-def _totals(entries: Sequence[Entry], uncounted: set[str]) -> tuple[dict[WindowKey, int], dict[WindowKey, int]]:
-    """By new entries and by those that were posted before; nothing twice, should a batch name an attempt twice."""
-    totals: dict[WindowKey, int] = {}
-    repeated: dict[WindowKey, int] = {}
-    for entry in entries:
-        fresh = again = 0
-        for one in entry.postings:
-            if one.attempt_id in uncounted:
-                uncounted.discard(one.attempt_id)
-                fresh += one.amount_nano
-            else:
-                again += one.amount_nano
-        for budget_id, start in entry.windows:
-            if fresh:
-                totals[budget_id, start] = totals.get((budget_id, start), 0) + fresh
-            if again:
-                repeated[budget_id, start] = repeated.get((budget_id, start), 0) + again
-    return totals, repeated
 
 
 def _add(totals: Mapping[WindowKey, int], instance_id: str) -> dict[WindowKey, int]:

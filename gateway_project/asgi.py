@@ -25,11 +25,12 @@ from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded
 from gateway_project.server import ON_STOP_ASKED  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
 from proxy.asgi import Receive, Scope, Send  # noqa: E402
-from proxy.endpoints import is_ours  # noqa: E402
+from proxy.checkup import Checkup  # noqa: E402
 from proxy.guard import Guard  # noqa: E402
 from proxy.limits import Limits  # noqa: E402
 from proxy.plane import Plane  # noqa: E402
 from proxy.refresh import Refresher  # noqa: E402
+from proxy.table import is_ours  # noqa: E402
 from proxy.upstream import Upstream  # noqa: E402
 
 
@@ -40,6 +41,7 @@ class Gateway:
         self._starting = asyncio.Lock()
         self._data_plane: DataPlane | None = None
         self._refresher: Refresher | None = None
+        self._checkup: Checkup | None = None
         self._drainer: Drainer | None = None
         self._keeper: Keeper | None = None
         self._leases: LeasedRates | None = None
@@ -64,7 +66,7 @@ class Gateway:
             self._drainer = Drainer(root, journal.folder, self._keeper.posted)
             plane = Plane(
                 journal,
-                Upstream(),
+                Upstream(settings.TALLYGATE_EGRESS_ALLOW),
                 self._keeper.bank,
                 limits=Limits(body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
@@ -78,6 +80,8 @@ class Gateway:
                 self._leases.start()
             self._refresher = Refresher(plane, settings.TALLYGATE_MASTER_KEY, self._keeper.use, int(settings.TALLYGATE_DEFAULT_PARALLEL))
             await self._refresher.start()
+            self._checkup = Checkup(plane)
+            self._checkup.start()
             self._drainer.start()
             keep_freed_memory()
             leave_alone_what_is_loaded()
@@ -88,6 +92,8 @@ class Gateway:
         if self._data_plane is None or self._refresher is None or self._drainer is None or self._keeper is None:
             return
         plane, self._data_plane = self._data_plane.plane, None
+        if self._checkup is not None:
+            await self._checkup.stop()
         await self._refresher.stop()
         await plane.stop()
         await self._keeper.stop()

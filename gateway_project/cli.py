@@ -30,6 +30,7 @@ GROUPS = {
         "check-config": "list every setting, where it comes from, and what is wrong",
         "doctor": "check database, secrets, clock, prices and providers",
         "secrets": "change the keys that encrypt stored credentials",
+        "tls": "make a certificate for a developer's machine",
         "admin": "make a one-time sign-in link for an administrator",
         "seed-demo": "fill in two teams, keys and a month of spend to look at",
     },

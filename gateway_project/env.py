@@ -6,6 +6,7 @@ Every setting is declared once through a reader here, so `check-config` can list
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 
@@ -79,8 +80,28 @@ def words(name: str, default: str = "", *, meaning: str, secret: bool = False) -
     return [word.strip() for word in raw.split(",") if word.strip()]
 
 
+def networks(name: str, *, meaning: str) -> list[str]:
+    """Ranges of addresses, as CIDR."""
+    found = words(name, meaning=meaning)
+    for word in found:
+        try:
+            ip_network(word, strict=False)
+        except ValueError:
+            raise WrongSetting(f"{name} holds {word!r}; ranges such as 10.0.0.0/8 are needed. Correct or unset it.") from None
+    return found
+
+
 def folder(name: str, default: Path, *, meaning: str) -> Path:
-    path = Path(text(name, str(default), meaning=meaning)).expanduser()
+    return _absolute(name, text(name, str(default), meaning=meaning))
+
+
+def folder_or_none(name: str, *, meaning: str) -> Path | None:
+    raw = text(name, meaning=meaning)
+    return _absolute(name, raw) if raw else None
+
+
+def _absolute(name: str, raw: str) -> Path:
+    path = Path(raw).expanduser()
     if not path.is_absolute():
         raise WrongSetting(
             f"{name} is {str(path)!r}; an absolute path is needed, or the folder would change with the place you start from."

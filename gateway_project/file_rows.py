@@ -21,7 +21,7 @@ from routing.egress import url_problem
 from routing.models import Credential, Deployment, Origin, Route
 
 Row = TypeVar("Row", Credential, Deployment, Route)
-DEFAULT_FIRST_BYTE_TIMEOUT_S = 600.0
+DEFAULT_FIRST_BYTE_TIMEOUT_S, DEFAULT_IDLE_TIMEOUT_S = 600.0, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _Pass:
             if key in rows or not any(key[1:]):
                 continue
             reference = one.row.reference
-            name = f"{reference.removeprefix('env:')} ({one.row.provider})" if reference else f"{one.name} key"
+            name = _short(f"{reference.removeprefix('env:')} ({one.row.provider})") if reference else f"{one.name} key"
             rows[key] = self._credential(name, one.row)
         return rows
 
@@ -141,7 +141,15 @@ class _Pass:
             "model": row.model,
             "credential": credential,
             "base_url": row.api_base,
+            "region": row.region,
+            "project": row.project,
+            "api": row.api,
+            "api_version": row.api_version,
+            "base_model": row.base_model,
+            "rpm_limit": row.rpm,
+            "tpm_limit": row.tpm,
             "first_byte_timeout_s": row.timeout_s or DEFAULT_FIRST_BYTE_TIMEOUT_S,
+            "idle_timeout_s": row.stream_timeout_s or DEFAULT_IDLE_TIMEOUT_S,
             "is_active": True,
         }
         draft = Deployment.objects.filter(name=wanted.name).first() or Deployment(name=wanted.name)

@@ -1,21 +1,46 @@
 """`model_list` of a LiteLLM config.yaml as deployments."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
-from gateway_project.yaml_source import REFERENCE, Source
+from gateway_project.model_keys import FIELDS, secret_of
+from gateway_project.model_names import passed_on, read_name
+from gateway_project.yaml_source import Place, Source
+from routing.providers.compatibles import BY_NAME
 
 LONGEST_NAME = 200
-# The environment name that LiteLLM takes a provider's key from when a row names none.
-DEFAULT_KEY_NAME = {"anthropic": "ANTHROPIC_API_KEY", "demo": ""}
-HONOURED_PARAMS = frozenset({"model", "api_key", "api_base", "timeout", "rpm", "tpm", "weight", "order", "custom_llm_provider"})
+HONOURED_PARAMS = frozenset(
+    {"model", "api_key", "api_base", "base_url", "timeout", "stream_timeout", "rpm", "tpm", "weight", "order", "custom_llm_provider"}
+)
+BEDROCK_ADDRESS = "aws_bedrock_runtime_endpoint"
+HONOURED_BY = {
+    "azure": frozenset({"api_version"}),
+    "azure_ai": frozenset({"api_version"}),
+    "bedrock": frozenset({"aws_region_name", "region_name", BEDROCK_ADDRESS, "model_id"}),
+    "vertex_ai": frozenset({"vertex_project", "vertex_location", "vertex_credentials"}),
+}
+# There a key opens nothing.
+KEYLESS = {"vertex_ai": frozenset({"api_key"})}
+# Parameters, and environment names for rows that say nothing; the first that says something wins.
+Words = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+REGIONS: Words = {
+    "bedrock": (("aws_region_name", "region_name"), ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")),
+    "vertex_ai": (("vertex_location",), ("VERTEXAI_LOCATION",)),
+}
+PROJECTS: Words = {"vertex_ai": (("vertex_project",), ("VERTEXAI_PROJECT", "GOOGLE_CLOUD_PROJECT"))}
+VERSIONS: Words = {"azure": (("api_version",), ("AZURE_API_VERSION",)), "azure_ai": (("api_version",), ())}
+ADDRESSES = {"azure": "AZURE_API_BASE", "azure_ai": "AZURE_AI_API_BASE"}
+RESPONSES = "/v1/responses"
 
 
 @dataclass(frozen=True, slots=True)
 class FileDeployment:
-    """One row of model_list; `rpm` is its weight where it has no other, as with LiteLLM.
+    """One row of model_list; `rpm` is its weight where it has no other, else `tpm`, as with LiteLLM.
 
-    Its key is a reference (`env:NAME`) or, where the file holds the key itself, `api_key`.
+    Its key is a `reference` (`env:NAME`) or, where the file holds the key itself or several values as JSON, `api_key`.
     """
 
     route: str
@@ -24,11 +49,21 @@ class FileDeployment:
     reference: str = ""
     api_key: str = field(default="", repr=False)
     api_base: str = ""
+    region: str = ""
+    project: str = ""
+    api: str = ""
+    api_version: str = ""
+    base_model: str = ""
     timeout_s: float | None = None
+    stream_timeout_s: float | None = None
     rpm: int | None = None
     tpm: int | None = None
     weight: float = 1
     order: int = 1
+
+
+class LeftOut(Exception):
+    """A row that nothing can be made of; the text is what is told of it."""
 
 
 def deployments_from(source: Source) -> tuple[tuple[FileDeployment, ...], list[str]]:
@@ -40,86 +75,128 @@ def deployments_from(source: Source) -> tuple[tuple[FileDeployment, ...], list[s
         raise source.wrong(("model_list",), "must be a list of rows that start with `- model_name:`.")
     found, ignored = [], []
     for index in range(len(rows)):
-        deployment, without_effect = _deployment(source, index)
-        found += [deployment] if deployment else []
-        ignored += without_effect
+        row = _Row(source, index)
+        try:
+            found.append(row.deployment())
+        except LeftOut as reason:
+            ignored.append(f"model_list[{index}] ({reason})")
+        else:
+            ignored += row.without_effect()
     return tuple(found), ignored
 
 
-def _deployment(source: Source, index: int) -> tuple[FileDeployment | None, list[str]]:
-    place = ("model_list", index)
-    row = source.section(*place)
-    params = source.section(*place, "litellm_params")
-    route = _required(source, row, (*place, "model_name"), "the name that people ask for")
-    named = _required(source, params, (*place, "litellm_params", "model"), "provider/model such as anthropic/claude-sonnet-4-5")
-    said = source.text(params.get("custom_llm_provider"), *place, "litellm_params", "custom_llm_provider")
-    provider, model = provider_and_model(named, said)
-    if provider not in DEFAULT_KEY_NAME:
-        return None, [f"model_list[{index}] ({named}: provider {provider or 'unknown'})"]
-    base = _address(source, params.get("api_base"), *place, "litellm_params", "api_base")
-    if params.get("api_base") and not base:
-        return None, [f"model_list[{index}] (api_base refers to an environment name that is not set)"]
-    reference, api_key = _key(source, params.get("api_key"), index, provider)
-    deployment = FileDeployment(route, provider, model, reference, api_key, base, **_numbers(source, params, index))
-    return deployment, _without_effect(row, params)
+class _Row:
+    """One row under reading; `named` is what its model says."""
 
+    def __init__(self, source: Source, index: int) -> None:
+        self._source = source
+        self._place: Place = ("model_list", index, "litellm_params")
+        self._row = source.section("model_list", index)
+        self._params = source.section(*self._place)
+        self._route = self._required(self._row, ("model_list", index, "model_name"), "the name that people ask for")
+        self._written = self._required(self._params, (*self._place, "model"), "provider/model such as anthropic/claude-sonnet-4-5")
+        self._base, self._version = self._address("api_base", "base_url")
+        self._named = read_name(self._written, self._text("custom_llm_provider"), self._base)
+        if self._named.provider == "bedrock" and not self._base:
+            self._base, _ = self._address(BEDROCK_ADDRESS)
+        # what Bedrock is to be asked for instead: an ARN, of which the model is only the kind
+        self._arn = self._text("model_id") if self._named.provider == "bedrock" else ""
+        info = self._row.get("model_info")
+        self._info: dict[str, Any] = info if isinstance(info, dict) else {}
+        endpoints = self._info.get("supported_endpoints")
+        self._has_responses = self._named.provider in BY_NAME and isinstance(endpoints, list) and RESPONSES in endpoints
 
-def _numbers(source: Source, params: dict[str, Any], index: int) -> dict[str, Any]:
-    place = ("model_list", index, "litellm_params")
-    names = ("timeout", "rpm", "tpm", "weight", "order")
-    timeout, rpm, tpm, weight, order = (source.number(params.get(name), *place, name) for name in names)
-    return {
-        "timeout_s": timeout or None,
-        "rpm": int(rpm) if rpm else None,
-        "tpm": int(tpm) if tpm else None,
-        "weight": (rpm or 1) if weight is None else weight,
-        "order": int(order or 1),
-    }
+    def deployment(self) -> FileDeployment:
+        named = self._named
+        if not named.is_known:
+            raise LeftOut(f"{self._written}: provider {named.provider or 'unknown'}")
+        model = passed_on(self._route, self._written, named)
+        if model is None:
+            raise LeftOut(f"{self._written}: a pattern that differs from its name")
+        if self._says_address() and not self._base:
+            raise LeftOut("api_base refers to an environment name that is not set")
+        reference, api_key = secret_of(self._source, self._params, self._place, named.provider)
+        return FileDeployment(
+            self._route,
+            named.provider,
+            self._arn or model,
+            reference,
+            api_key,
+            self._base or self._usual_address(),
+            region=named.region or self._first(REGIONS),
+            project=self._first(PROJECTS),
+            api=named.api or ("responses" if self._has_responses else ""),
+            api_version=self._version or self._first(VERSIONS),
+            base_model=self._base_model(),
+            **self._numbers(),
+        )
 
+    def without_effect(self) -> list[str]:
+        """Without the row's number: a hundred rows with the same parameter are one thing to read."""
+        provider = self._named.provider
+        honoured = HONOURED_PARAMS | HONOURED_BY.get(provider, frozenset()) | FIELDS.get(provider, {}).keys()
+        honoured -= KEYLESS.get(provider, frozenset())
+        of_info = {"base_model", "supported_endpoints"} if self._has_responses else {"base_model"}
+        return [
+            *(f"model_list[].litellm_params.{name}" for name in self._params if name not in honoured),
+            *(f"model_list[].model_info.{name}" for name in self._info if name not in of_info),
+            *(f"model_list[].{name}" for name in self._row if name not in {"model_name", "litellm_params", "model_info"}),
+        ]
 
-def _address(source: Source, written: object, *place: str | int) -> str:
-    base = source.text(written, *place).rstrip("/")
-    if base and not base.startswith(("http://", "https://")):
-        raise source.wrong(place, "must start with https:// or http://.")
-    return base
+    def _required(self, holder: dict[str, Any], place: Place, meaning: str) -> str:
+        value = self._source.text(holder.get(str(place[-1])), *place)
+        if not value or len(value) > LONGEST_NAME:
+            raise self._source.wrong(place, f"is needed: {meaning}, at most {LONGEST_NAME} characters.")
+        return value
 
+    def _text(self, name: str) -> str:
+        return self._source.text(self._params.get(name), *self._place, name)
 
-def _required(source: Source, holder: dict[str, Any], place: tuple[str | int, ...], meaning: str) -> str:
-    value = source.text(holder.get(str(place[-1])), *place)
-    if not value or len(value) > LONGEST_NAME:
-        raise source.wrong(place, f"is needed: {meaning}, at most {LONGEST_NAME} characters.")
-    return value
+    def _says_address(self) -> bool:
+        return any(self._params.get(name) for name in ("api_base", "base_url"))
 
+    def _address(self, *names: str) -> tuple[str, str]:
+        """The address, and the api-version that people copy from Azure's pages together with it."""
+        name = next((name for name in names if self._params.get(name)), names[0])
+        base, mark, query = self._text(name).partition("?")
+        version = next(iter(parse_qs(query).get("api-version", [])), "")
+        if base and not base.startswith(("http://", "https://")):
+            raise self._source.wrong((*self._place, name), "must start with https:// or http://.")
+        if mark and not version:
+            raise self._source.wrong((*self._place, name), "cannot have a query.")
+        return base.rstrip("/"), version
 
-def provider_and_model(named: str, provider: str = "") -> tuple[str, str]:
-    """`anthropic/claude-x` as its two parts. A bare Claude name is Anthropic's, as LiteLLM has it."""
-    prefix, slash, rest = named.partition("/")
-    if provider:
-        return provider, rest if slash and prefix == provider else named
-    if slash:
-        return prefix, rest
-    return ("anthropic" if named.startswith("claude") else ""), named
+    def _usual_address(self) -> str:
+        """Where a row names none: from the environment, for providers that have no address of their own. Raises LeftOut."""
+        provider = self._named.provider
+        row = BY_NAME.get(provider)
+        name = row.base_name if row else ADDRESSES.get(provider, "")
+        found = os.environ.get(name, "").strip().rstrip("/") if name else ""
+        if not found and (provider in ADDRESSES or (row is not None and row.base.startswith("/"))):
+            raise LeftOut(f"{self._written}: api_base is needed")
+        return found
 
+    def _first(self, table: Words) -> str:
+        params, names = table.get(self._named.provider, ((), ()))
+        said = (self._text(name) for name in params if self._params.get(name))
+        return next((text for text in said if text), "") or next((text for name in names if (text := os.environ.get(name, "").strip())), "")
 
-def _key(source: Source, written: object, index: int, provider: str) -> tuple[str, str]:
-    """The reference, or the key itself. A name that is not set stays a reference: it may be set when the key is needed."""
-    place = ("model_list", index, "litellm_params", "api_key")
-    key = source.text(written, *place)
-    if isinstance(written, str) and written.startswith(REFERENCE):
-        return f"env:{written.removeprefix(REFERENCE)}", ""
-    name = DEFAULT_KEY_NAME[provider]
-    if key or not name:
-        return "", key
-    source.text(f"{REFERENCE}{name}", *place)
-    return f"env:{name}", ""
+    def _base_model(self) -> str:
+        """What prices are looked up by; LiteLLM's users write it with or without the provider."""
+        written = self._source.text(self._info.get("base_model"), *self._place[:2], "model_info", "base_model")
+        if not written:
+            return self._named.model if self._arn else ""
+        found = read_name(written)
+        return found.model if found.provider == self._named.provider else written
 
-
-def _without_effect(row: dict[str, Any], params: dict[str, Any]) -> list[str]:
-    """Without the row's number: a hundred rows with the same parameter are one thing to read."""
-    ours = {"model_name", "litellm_params", "model_info"}
-    info = row.get("model_info")
-    return [
-        *(f"model_list[].litellm_params.{name}" for name in params if name not in HONOURED_PARAMS),
-        *(f"model_list[].model_info.{name}" for name in (info if isinstance(info, dict) else ())),
-        *(f"model_list[].{name}" for name in row if name not in ours),
-    ]
+    def _numbers(self) -> dict[str, Any]:
+        names = ("timeout", "stream_timeout", "rpm", "tpm", "weight", "order")
+        timeout, between, rpm, tpm, weight, order = (self._source.number(self._params.get(name), *self._place, name) for name in names)
+        return {
+            "timeout_s": timeout or None,
+            "stream_timeout_s": between or None,
+            "rpm": int(rpm) if rpm else None,
+            "tpm": int(tpm) if tpm else None,
+            "weight": (rpm or tpm or 1) if weight is None else weight,
+            "order": int(order or 1),
+        }

@@ -10,6 +10,7 @@ from gateway_project import env
 from gateway_project.config_file import remembered_config
 from gateway_project.databases import databases
 from gateway_project.first_run import load_secrets
+from gateway_project.master_key import followed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -18,15 +19,19 @@ TALLYGATE_HOME = env.folder("TALLYGATE_HOME", BASE_DIR / "var", meaning="folder 
 _generated = load_secrets(TALLYGATE_HOME)
 TALLYGATE_CONFIG = remembered_config(TALLYGATE_HOME, env.text("TALLYGATE_CONFIG", meaning="LiteLLM-style config.yaml"))
 _from_file = TALLYGATE_CONFIG.environment
-TALLYGATE_MASTER_KEY = (
+TALLYGATE_SECRETS_DIR = env.folder_or_none("TALLYGATE_SECRETS_DIR", meaning="folder of the files that file: references may name")
+if TALLYGATE_SECRETS_DIR and TALLYGATE_HOME.resolve().is_relative_to(TALLYGATE_SECRETS_DIR.resolve()):
+    raise env.WrongSetting("TALLYGATE_SECRETS_DIR holds TALLYGATE_HOME, which credentials may not read. Set it to a folder of its own.")
+TALLYGATE_MASTER_KEY = followed(
     env.text(
         "TALLYGATE_MASTER_KEY",
         env.text("LITELLM_MASTER_KEY", secret=True, meaning="old name of TALLYGATE_MASTER_KEY"),
         secret=True,
-        meaning="key of administrators' scripts",
+        meaning="key of administrators' scripts, or a reference to it",
     )
     or _from_file.get("master_key", "")
-    or _generated["TALLYGATE_MASTER_KEY"]
+    or _generated["TALLYGATE_MASTER_KEY"],
+    TALLYGATE_SECRETS_DIR,
 )
 TALLYGATE_SECRET_KEYS = env.words(
     "TALLYGATE_SECRET_KEYS",
@@ -60,7 +65,11 @@ TALLYGATE_LEASE_S = env.number(
     "TALLYGATE_LEASE_S", 90, meaning="seconds that a process may spend its shares of budgets without a word from the database"
 )
 TALLYGATE_ENV_ALLOW = env.words("TALLYGATE_ENV_ALLOW", meaning="further environment names that credentials may refer to")
-TALLYGATE_EGRESS_ALLOW = env.words("TALLYGATE_EGRESS_ALLOW", meaning="private ranges (CIDR) that deployments made in pages may reach")
+TALLYGATE_SECRETS_ALLOW = env.words(
+    "TALLYGATE_SECRETS_ALLOW",
+    meaning="aws-sm: and vault: references (* at the end: all that begin so) that credentials made in pages may name",
+)
+TALLYGATE_EGRESS_ALLOW = env.networks("TALLYGATE_EGRESS_ALLOW", meaning="private ranges (CIDR) that deployments made in pages may reach")
 REDIS_URL = env.text("REDIS_URL", secret=True, meaning="Redis for several processes")
 
 # ── Django ────────────────────────────────────────────────────────────────────

@@ -9,7 +9,14 @@ from pathlib import Path
 _home = tempfile.mkdtemp(prefix="tallygate-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["TALLYGATE_HOME"] = _home
-for _name in ("TALLYGATE_CONFIG", "LITELLM_MASTER_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+for _name in (
+    "TALLYGATE_CONFIG",
+    "LITELLM_MASTER_KEY",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "TALLYGATE_SECRETS_DIR",
+    "TALLYGATE_SECRETS_ALLOW",
+):
     os.environ.pop(_name, None)
 os.environ["TALLYGATE_MASTER_KEY"] = "sk-master-for-tests"
 

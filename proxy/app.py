@@ -1,19 +1,18 @@
 """The data plane as a bare ASGI application: endpoint table, method, client address, then the walk."""
 
 import logging
-from urllib.parse import parse_qs
 
 from keys import authenticate as door
-from keys.snapshot import Caller
-from proxy import models_list
+from proxy import listings
 from proxy.asgi import Fields, Receive, Scope, Send
 from proxy.client import Client
-from proxy.endpoints import HELLO, LIVENESS, MODELS, READINESS, Endpoint, Place, dialect_at, find
+from proxy.endpoints import HELLO, LIVENESS, READINESS, Place
 from proxy.errors import CallError, ClientError, GatewayError
 from proxy.exchange import Exchange, new_request_id
 from proxy.flow import authenticate, walk
 from proxy.plane import Plane
 from proxy.refusal import refusal_body, refusal_headers, refusal_status
+from proxy.table import dialect_at, find
 from routing.dialects.base import Dialect
 
 logger = logging.getLogger(__name__)
@@ -75,32 +74,18 @@ class DataPlane:
                 b'{"status":"healthy","db":"connected"}' if ready else b'{"status":"unhealthy","db":"Not connected"}',
             )
         else:
-            await self._models(endpoint, client, scope)
+            await self._listed(place, client, scope)
 
-    async def _models(self, endpoint: Endpoint, client: Client, scope: Scope) -> None:
-        exchange = Exchange(self.plane, endpoint, client, self._address(scope, client))
+    async def _listed(self, place: Place, client: Client, scope: Scope) -> None:
+        exchange = Exchange(self.plane, place.endpoint, client, self._address(scope, client))
         self.plane.live.discard(exchange)
+        dialect = place.endpoint.dialect
         try:
-            caller = authenticate(exchange)
-            body = _model_page(exchange, endpoint, caller)
+            body = listings.page(authenticate(exchange), exchange.snapshot.routes, place, client)
         except CallError as error:
-            await _say(client, endpoint.dialect, error)
+            await _say(client, dialect, error)
             return
         await client.answer(200, [*JSON, (b"request-id", exchange.request_id.encode())], body)
-
-
-def _model_page(exchange: Exchange, endpoint: Endpoint, caller: Caller) -> bytes:
-    routes = exchange.snapshot.routes
-    if endpoint is MODELS:
-        query = parse_qs(exchange.client.query)
-        asked = query.get("limit", [""])[0]
-        limit = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= 3 and int(asked) else models_list.MAX_PAGE
-        return models_list.listing(caller, routes, limit=limit, after=query.get("after_id", [""])[0])
-    name = exchange.client.path.partition("/models/")[2]
-    body = models_list.one(caller, routes, name)
-    if body is None:
-        raise ClientError(404, "model_not_found", f"model: {name[:200]}")
-    return body
 
 
 def _no_such_method(scope: Scope, methods: tuple[str, ...]) -> ClientError:

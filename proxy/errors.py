@@ -2,10 +2,13 @@
 
     CallError
     ├── ClientError      the caller's side: bad body, key, model, budget
+    │   └── NotTranslatable  what this deployment's dialect cannot say; another's may
     ├── GatewayError     our side: no deployment, overloaded, shutting down
-    │   └── NotReady     this deployment cannot be tried; another may
+    │   ├── NotReady     this deployment cannot be tried; another may
+    │   └── LoopError    the call came from ourselves, more than once
     └── ProviderError    the provider's side, before its answer could be passed on
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
+        │   └── AddressRefused  where its name leads we may not go; callers hear only that it could not be reached
         ├── Lost         the connection broke after the request went out
         │   ├── Reset    so hard that a part of the answer may be lost on the way
         │   └── Stale    it had been kept from an earlier call and was gone before this one: the provider never saw it
@@ -43,6 +46,11 @@ class CallError(Exception):
         """Whether the client's own retry makes sense; told in x-should-retry."""
         return self.status >= 500 or (self.status == 429 and self.code != "budget_exceeded")
 
+    @property
+    def noted(self) -> tuple[str, str]:
+        """Code and message for the administrator, in the attempt's note."""
+        return self.code, self.message
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers of the error contract, less the request id."""
         listed = [
@@ -59,6 +67,12 @@ class ClientError(CallError):
     source = "client"
 
 
+class NotTranslatable(ClientError):
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
 class GatewayError(CallError):
     pass
 
@@ -67,6 +81,12 @@ class NotReady(GatewayError):
     @property
     def retryable(self) -> bool:
         return True
+
+
+class LoopError(GatewayError):
+    @property
+    def client_may_retry(self) -> bool:
+        return False
 
 
 class ProviderError(CallError):
@@ -79,6 +99,16 @@ class ProviderError(CallError):
 
 class Unreachable(ProviderError):
     pass
+
+
+class AddressRefused(Unreachable):
+    def __init__(self, told: Unreachable, reason: str) -> None:
+        super().__init__(told.status, told.code, told.message)
+        self.reason = reason
+
+    @property
+    def noted(self) -> tuple[str, str]:
+        return "address_refused", self.reason
 
 
 class Lost(ProviderError):

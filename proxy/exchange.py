@@ -18,6 +18,7 @@ from billing.pricing import Cost, cost
 from billing.rates import Slot
 from billing.usage import Usage
 from keys.snapshot import Caller
+from proxy import vital_signs
 from proxy.client import Client
 from proxy.endpoints import Endpoint
 from proxy.errors import CallError, GatewayError
@@ -29,8 +30,11 @@ from proxy.record import Charge, entry, opened
 from proxy.snapshot import Snapshot
 from routing.dialects.base import NOTHING, Ask, Dialect, Filter, PathAsk
 from routing.dialects.messages import MESSAGES
+from routing.failures import Reason
+from routing.health import Vitals
 from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
+from routing.sticky import Stay, Who
 from routing.translation import Answer
 
 NOBODY = Caller(key_id="", key_name="")
@@ -42,6 +46,9 @@ class Attempt:
 
     `spoken` is the dialect that the deployment is addressed in; `turn` turns its answer into the caller's, `filter` takes out of it what
     only we asked for.
+
+    `vitals` are its deployment's as long as it is under way; `reason` is why the provider refused it; what other accounts thought in the
+    conversation's first `foreign_turns` turns was kept from it.
 
     `grant` is how many tokens of output it may make as yet, `hold` the money for it, `asked` the request for more; at `enough` bytes they
     are looked at again.
@@ -65,6 +72,12 @@ class Attempt:
     was_reset: bool = False
     asked: "asyncio.Task[bool] | None" = None
     enough: float = -1.0
+    vitals: Vitals | None = None
+    is_probe: bool = False
+    counted_tokens: int = 0
+    reason: Reason | None = None
+    retry_after_s: float | None = None
+    foreign_turns: int = 0
 
     @property
     def priced_model(self) -> str:
@@ -105,6 +118,9 @@ class Exchange:
     applying: tuple[Applying, ...] = ()
     clamped_to: int = 0
     attempts: list[Attempt] = field(default_factory=list)
+    who: Who | None = None
+    stay: Stay | None = None
+    other_names: int = 0
     status: int = 0
     outcome: str = ""
     error: CallError | None = None
@@ -155,6 +171,10 @@ class Exchange:
     def has_whole_answer(self) -> bool:
         """The provider's answer has passed to its own end, though the connection may not know it yet."""
         return self.client.has_started and bool(self.attempts) and self.attempts[-1].meter.has_ended
+
+    @property
+    def is_providers_fault(self) -> bool:
+        return (self.error.source if self.error else self.error_source) == "provider"
 
     def note_leaving(self) -> None:
         """A caller that leaves with the whole answer in hand has not been let down."""
@@ -209,6 +229,7 @@ class Exchange:
             if attempt.asked is not None:
                 attempt.asked.cancel()
             used = self._used(attempt)
+            vital_signs.end(self, attempt, tokens_of(used) if used is not None else 0)
             if used is not None:
                 price = self.price(attempt, used)
                 charges.append((attempt, used, price))
@@ -243,7 +264,7 @@ class Exchange:
         lost_sight = attempt.was_reset or not attempt.provider.cancel_stops_billing
         least = min(most, attempt.grant) if lost_sight and not meter.has_ended else 0
         if not meter.has_started:
-            return self.guess(max(meter.output_guess, least))
+            return self.guess(max(min(meter.output_guess, most), least))
         usage = meter.usage()
         if not usage.estimated:
             return usage

@@ -1,174 +1,188 @@
-"""Step six: tries the deployments in order. After the first byte to the caller there is no other attempt."""
+"""Step six: tries the deployments in order, then other public names. After the first byte to the caller there is no other attempt."""
 
 import asyncio
+import random
 import time
-from urllib.parse import unquote
+from dataclasses import dataclass, field
 
-from audit.requests import AttemptNote
-from proxy.asgi import field
-from proxy.errors import CallError, GatewayError, NotReady, Reset, Stale, TooSlow, Unreachable
+from proxy.attempts import ask, hops
+from proxy.choosing import line_up as line_up_of
+from proxy.errors import CallError, GatewayError, LoopError, NotReady, ProviderError, Unreachable
 from proxy.exchange import Attempt, Exchange
-from proxy.holding import hold, secure
-from proxy.meter import Meter
 from proxy.upstream import Response
-from routing import translation
-from routing.providers.base import Call, NotServed, UpstreamRequest, forwarded
-from routing.providers.registry import PROVIDERS
-from routing.snapshot import DeploymentSnapshot
+from routing.failures import Reason
+from routing.fallbacks import Plan
+from routing.snapshot import DeploymentSnapshot, RouteSnapshot
 
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
-ACCEPT_ENCODING = b"accept-encoding"
-NO_ANSWER = TooSlow(504, "provider_timeout", "The provider did not answer in time. Provider's side. Try again.")
+LineUp = tuple[DeploymentSnapshot, ...]
+
+# A call that has come through so many gateways goes round in circles.
+MOST_HOPS = 3
+# Callers try again themselves, so our own pauses are short: the first, the longest, and all of one call together.
+PAUSE_S = 0.25
+LONGEST_PAUSE_S = 2.0
+ALL_PAUSES_S = 5.0
+# What the vendors' SDKs wait for an answer where they say nothing else.
+PATIENCE_S = 600.0
+LEAST_TIME_S = 1.0
 
 
-async def send(exchange: Exchange, line_up: tuple[DeploymentSnapshot, ...]) -> Response:
-    """The first answer worth passing on: a success, a refusal that every deployment would give, or the last one's failure."""
-    for number, deployment in enumerate(line_up, 1):
-        is_last = number == len(line_up)
+async def send(exchange: Exchange, route: RouteSnapshot, line_up: LineUp) -> Response:
+    """The first answer worth passing on: a success, or the refusal or failure that nothing else could mend."""
+    if hops(exchange) >= MOST_HOPS:
+        raise LoopError(508, "loop_detected", "This call goes round in circles between gateways. Gateway's side. Ask your administrator.")
+    return await _Search(exchange, route, exchange.ask.model if exchange.ask else "").run(line_up)
+
+
+@dataclass(slots=True)
+class _Search:
+    """One call's way from deployment to deployment.
+
+    `failed` and `error` are the newest failure: a refusal that was heard, or that there was none. `may_ask_again`: the provider has done
+    nothing yet, and will not keep us waiting.
+    """
+
+    exchange: Exchange
+    route: RouteSnapshot
+    name: str
+    plan: Plan | None = None
+    failed: Response | None = None
+    failed_by: Attempt | None = None
+    error: CallError | None = None
+    reason: Reason | None = None
+    may_ask_again: bool = False
+    paused_s: float = 0.0
+    cooling: list[tuple[str, DeploymentSnapshot]] = field(default_factory=list)
+
+    async def run(self, line_up: LineUp) -> Response:
+        while (answer := await self._among(self._fit(line_up))) is None:
+            following = None if self._is_over() else self._next_name()
+            if following is None:
+                break
+            self.route = following
+            line_up = line_up_of(self.exchange, following)
+        return answer or await self._put_off() or self._told()
+
+    async def _put_off(self) -> Response | None:
+        """Those that cool down, now that nothing else has served the call."""
+        for name, deployment in self.cooling:
+            if self._is_over() or not self._helps_elsewhere():
+                return None
+            self.name = name
+            answer = await self._one(deployment)
+            if answer is not None:
+                return answer
+        return None
+
+    def _fit(self, line_up: LineUp) -> LineUp:
+        """Those that cool down wait until other names have been tried, where there are any."""
+        health, now = self.exchange.plane.health, time.monotonic()
+        others = self.route.fallbacks or self.exchange.snapshot.routes.policy.default_fallbacks
+        if not others or not health.is_cooling(line_up[-1].id, now):
+            return line_up
+        self.cooling += [(self.name, one) for one in line_up if health.is_cooling(one.id, now)]
+        return tuple(one for one in line_up if not health.is_cooling(one.id, now))
+
+    async def _among(self, line_up: LineUp) -> Response | None:
+        """Each once, then again those where that is safe. None when all have failed, or when none of this route can do better."""
+        again: list[tuple[DeploymentSnapshot, float]] = []
+        for deployment in line_up:
+            answer = await self._one(deployment)
+            if answer is not None or self._is_over() or not self._helps_elsewhere():
+                return answer
+            if self.may_ask_again:
+                again.append((deployment, self._asked_s()))
+        for number in range(self.route.retries if again else 0):
+            deployment, asked_s = again[number % len(again)]
+            if not await self._pause(number, asked_s):
+                return None
+            answer = await self._one(deployment)
+            if answer is not None or self._is_over() or not self.may_ask_again:
+                return answer
+        return None
+
+    async def _one(self, deployment: DeploymentSnapshot) -> Response | None:
+        """One deployment's answer where it is good; else None, and the failure is kept."""
+        exchange = self.exchange
+        if exchange.attempts:
+            exchange.let_go(exchange.attempts[-1])
+        self.may_ask_again = False
         try:
-            response = await _ask(exchange, deployment)
+            answer = await ask(exchange, deployment, self.name)
+        except NotReady as error:
+            # What a provider said or did is told rather than that another could not be asked.
+            self.error = self.error if self.failed is not None or isinstance(self.error, ProviderError) else error
+            return None
         except CallError as error:
-            if is_last or not error.retryable or exchange.client.has_left:
+            if not error.retryable:
                 raise
-            if exchange.attempts:
-                exchange.let_go(exchange.attempts[-1])
-            continue
-        if is_last or response.status not in RETRYABLE_STATUSES or exchange.client.has_left:
-            return response
-        note = exchange.attempts[-1].note
-        note.outcome, note.error_code = "failed", "provider_error"
-        note.duration_ms = exchange.elapsed_ms() - note.started_ms
-        response.close()
-        exchange.let_go(exchange.attempts[-1])
-    raise GatewayError(503, "no_deployment", "No deployment serves this model now. Gateway's side. Ask your administrator.")
+            self._keep(None, error)
+            self.may_ask_again = isinstance(error, Unreachable)
+            return None
+        if answer.status < 400:
+            return answer
+        self._keep(answer, None)
+        says_no = (b"x-should-retry", b"false") in answer.headers
+        self.may_ask_again = self.reason is not None and self.reason.is_transient and self._asked_s() <= LONGEST_PAUSE_S and not says_no
+        return None
+
+    def _keep(self, failed: Response | None, error: CallError | None) -> None:
+        if self.failed is not None:
+            self.failed.close()
+        self.failed, self.error, self.failed_by = failed, error, self.exchange.attempts[-1]
+        self.reason = self.failed_by.reason
+
+    def _asked_s(self) -> float:
+        """How long the provider wants to be left alone."""
+        return (self.failed_by.retry_after_s if self.failed_by is not None else None) or 0.0
+
+    def _helps_elsewhere(self) -> bool:
+        if self.reason is Reason.CREDENTIAL_REFUSED and self.exchange.own_access:
+            return False
+        return self.reason is None or self.reason.helps_elsewhere
+
+    async def _pause(self, number: int, asked_s: float) -> bool:
+        """Waits before asking again; False when the caller's patience does not go so far."""
+        pause_s = max(asked_s, min(PAUSE_S * 2**number, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+        self.paused_s += pause_s
+        if self.paused_s > ALL_PAUSES_S:
+            return False
+        await asyncio.sleep(pause_s)
+        self.exchange.waited_s += pause_s
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        """Nobody waits for another attempt any more."""
+        exchange = self.exchange
+        return exchange.client.has_left or exchange.elapsed_ms() / 1000 > _patience_s(exchange) - LEAST_TIME_S
+
+    def _next_name(self) -> RouteSnapshot | None:
+        """The next public name that stands in for this one, that leads somewhere, and that this caller may use."""
+        exchange = self.exchange
+        if self.plan is None:
+            self.plan = Plan(self.name, exchange.snapshot.routes.policy.default_fallbacks)
+        while name := self.plan.next(self.route, self.reason):
+            route = exchange.snapshot.routes.find(name)
+            if route is not None and route.targets and exchange.caller.allows(name):
+                self.name, self.reason = name, None
+                exchange.other_names += 1
+                return route
+        return None
+
+    def _told(self) -> Response:
+        """What the caller gets to see in the end. A refusal passes as it came, unless something else was tried after it."""
+        if self.failed is not None and self.failed_by is self.exchange.attempts[-1]:
+            return self.failed
+        if self.failed is not None and self.failed_by is not None:
+            note = self.failed_by.note
+            raise ProviderError(note.status, "provider_error", note.error_message or "The provider refused the call. Provider's side.")
+        if self.error is not None:
+            raise self.error
+        raise GatewayError(503, "no_deployment", "No deployment serves this model now. Gateway's side. Ask your administrator.")
 
 
-async def _ask(exchange: Exchange, deployment: DeploymentSnapshot) -> Response:
-    """One deployment's answer. A provider that had hung up on a kept connection is asked once more, on a fresh one."""
-    attempt, request = await _prepare(exchange, deployment)
-    try:
-        return await _try(exchange, attempt, request)
-    except Stale:
-        if exchange.client.has_left:
-            raise
-    exchange.let_go(attempt)
-    attempt, request = await _prepare(exchange, deployment)
-    return await _try(exchange, attempt, request, fresh=True)
-
-
-async def _prepare(exchange: Exchange, deployment: DeploymentSnapshot) -> tuple[Attempt, UpstreamRequest]:
-    """Step five for one deployment: its money held, the request in its provider's tongue, and the attempt put on record."""
-    ask = exchange.ask
-    attempt = _attempt(exchange, deployment)
-    if exchange.endpoint.is_billed:
-        await hold(exchange, attempt)
-    exchange.open_attempt(attempt)
-    if attempt.is_strict:
-        await secure(exchange)
-    if ask is None:
-        raise _not_served(deployment)
-    body = translation.request(exchange.dialect, attempt.spoken, ask, attempt.model)
-    headers = forwarded(exchange.client.raw_headers)
-    headers.append((ACCEPT_ENCODING, _coding(exchange, attempt)))
-    call = Call(
-        exchange.endpoint.operation,
-        deployment,
-        attempt.spoken,
-        ask,
-        attempt.model,
-        _query(exchange),
-        headers,
-        body,
-        exchange.own_access,
-    )
-    try:
-        return attempt, attempt.provider.build(call)
-    except NotServed as error:
-        attempt.note.outcome, attempt.note.error_code, attempt.note.error_message = "failed", "not_served", str(error)[:1000]
-        exchange.let_go(attempt)
-        raise _not_served(deployment) from error
-
-
-def _attempt(exchange: Exchange, deployment: DeploymentSnapshot) -> Attempt:
-    """The attempt to come; raises NotReady when this deployment cannot take the call."""
-    ask = exchange.ask
-    provider = PROVIDERS.get(deployment.provider)
-    spoken = provider.speaks(deployment, exchange.endpoint.operation) if provider is not None else None
-    if provider is None or ask is None or spoken is None or not translation.can_serve(exchange.dialect, spoken):
-        raise _not_served(deployment)
-    if deployment.problem:
-        raise NotReady(503, "credential_unusable", "The provider key of this model cannot be read. Gateway's side. Ask your administrator.")
-    model = ask.model.removeprefix(f"{provider.name}/") if deployment.model == "*" else deployment.model
-    note = AttemptNote(
-        id=f"{exchange.request_id}.{len(exchange.attempts) + 1}",
-        deployment=deployment.name,
-        provider=provider.name,
-        model=model,
-        started_ms=exchange.elapsed_ms(),
-    )
-    turn = translation.answer(exchange.dialect, spoken, ask, exchange.request_id)
-    attempt = Attempt(note, deployment, provider, model, Meter(spoken), spoken, turn)
-    if turn is None and ask.is_stream:
-        attempt.filter = spoken.answer_filter(ask)
-    return attempt
-
-
-def _not_served(deployment: DeploymentSnapshot) -> NotReady:
-    text = f"{deployment.provider} does not serve this kind of call here. Gateway's side. Ask your administrator."
-    return NotReady(503, "no_deployment", text)
-
-
-def _query(exchange: Exchange) -> str:
-    """The query string as it came, but for a key of ours."""
-    query = exchange.client.query
-    if "key=" not in query or not exchange.endpoint.takes_vendor_ids:
-        return query
-    return "&".join(part for part in query.split("&") if unquote(part.partition("=")[0]) != "key")
-
-
-def _coding(exchange: Exchange, attempt: Attempt) -> bytes:
-    """Streams and what we turn round come plain, so that they can be read; whole answers packed where the caller can unpack."""
-    reads = attempt.turn is not None or (exchange.ask is not None and exchange.ask.is_stream)
-    return b"gzip" if not reads and b"gzip" in exchange.client.headers.get(ACCEPT_ENCODING, b"") else b"identity"
-
-
-async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *, fresh: bool = False) -> Response:
-    note, deployment = attempt.note, attempt.deployment
-    attempt.was_sent = True
-    begun = time.perf_counter()
-    exchange.deadline_error = NO_ANSWER
-    now = time.monotonic()
-    exchange.deadline = now + deployment.first_byte_timeout_s
-    if exchange.ask is not None and exchange.ask.is_stream and exchange.dialect.ping:
-        exchange.ping_at = now + exchange.plane.limits.first_words_after_s - exchange.elapsed_ms() / 1000
-    try:
-        response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
-    except asyncio.CancelledError:
-        error = exchange.stopped
-        if error is None or exchange.client.has_left or exchange.task is None:
-            raise
-        exchange.stopped = None
-        exchange.task.uncancel()
-        _note_failure(exchange, attempt, error)
-        # A copy: an error that all calls share would keep the frames, and so the bodies, of every call that it ended.
-        raise type(error)(error.status, error.code, error.message) from None
-    except CallError as error:
-        _note_failure(exchange, attempt, error)
-        raise
-    finally:
-        exchange.ping_at = 0.0
-        if not exchange.client.has_left:
-            exchange.deadline = 0.0
-        exchange.waited_s += time.perf_counter() - begun
-    note.status = response.status
-    note.upstream_request_id = field(response.headers, b"request-id")[:100]
-    return response
-
-
-def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
-    attempt.was_sent = not isinstance(error, (Unreachable, Stale))
-    attempt.was_reset = isinstance(error, Reset)
-    note = attempt.note
-    note.outcome = "failed"
-    note.error_code, note.error_message = error.code, error.message
-    note.duration_ms = exchange.elapsed_ms() - note.started_ms
+def _patience_s(exchange: Exchange) -> float:
+    """How long the caller waits for an answer, by its own word."""
+    headers = exchange.client.headers
+    told = (headers.get(b"x-stainless-timeout") or headers.get(b"x-litellm-timeout") or b"").partition(b".")[0]
+    return min(float(told), PATIENCE_S) if told.isdigit() and len(told) < 6 else PATIENCE_S

@@ -4,20 +4,19 @@ The caller is known before its body is read, so that strangers cannot make us ho
 """
 
 import asyncio
-import random
 import time
 
 from keys import authenticate as door
 from keys.authenticate import Refusal
 from keys.snapshot import Caller
 from proxy.admission import admit
+from proxy.choosing import line_up
 from proxy.client import ClientLeft
 from proxy.errors import CallError, ClientError, GatewayError, of_refusal
 from proxy.exchange import Exchange
 from proxy.failover import send
 from proxy.refusal import refuse
 from proxy.relay import relay
-from routing.choose import choose
 from routing.dialects.base import Ask, BadBody
 
 BODY_TOO_SLOW = ClientError(408, "body_timeout", "The request body did not arrive in time. Your side.")
@@ -28,9 +27,9 @@ async def walk(exchange: Exchange) -> None:
         exchange.caller = authenticate(exchange)
         exchange.ask = await read(exchange)
         exchange.route = await admit(exchange, exchange.ask)
-        line_up = choose(exchange.route, random.random)
+        deployments = line_up(exchange, exchange.route)
         exchange.client.watch(exchange.client_left)
-        response = await send(exchange, line_up)
+        response = await send(exchange, exchange.route, deployments)
         await relay(exchange, response)
     except CallError as error:
         await refuse(exchange, error)
@@ -46,7 +45,7 @@ def authenticate(exchange: Exchange) -> Caller:
     plane, headers, keys = exchange.plane, exchange.client.headers, exchange.snapshot.keys
     try:
         tokens = door.tokens(headers, plane.key_header)
-        if exchange.endpoint.takes_vendor_ids:
+        if exchange.endpoint.cloud:
             tokens += door.clouds_tokens(headers, exchange.client.query, takes_aws_key_ids=plane.takes_aws_key_ids)
             exchange.own_access = door.own_access(headers, plane.key_header, keys)
         caller = door.identify(tokens, keys)
@@ -75,7 +74,7 @@ async def read(exchange: Exchange) -> Ask:
         ask = exchange.dialect.read(body, exchange.path_ask, counts_only=not exchange.endpoint.is_billed)
     except BadBody as error:
         raise ClientError(400, "invalid_request", str(error)) from None
-    if exchange.endpoint.takes_vendor_ids:
+    if exchange.endpoint.cloud:
         ask.model = exchange.snapshot.routes.public_name(ask.model)
     return ask
 

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 
 from proxy.asgi import App, Fields, Receive, Scope, Send
-from proxy.endpoints import PLACES, dialect_at, is_ours
+from proxy.table import PLACES, dialect_at, is_ours
 from routing.dialects.base import Dialect
 from routing.dialects.messages import MESSAGES
 
@@ -36,7 +36,7 @@ class BadRequest:
         fields = [
             *dialect.error_headers(self.status),
             (b"content-length", b"%d" % len(body)),
-            (b"request-id", request_id.encode()),
+            *dialect.id_headers(request_id),
             (b"x-tallygate-error-source", b"client"),
             (b"x-tallygate-error-code", code),
             (b"x-should-retry", b"false"),

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing.bank import Exceeded, TreasuryClosed
-from billing.estimate import ANYHOW, HoldRates, Manner, hold_nano, hold_rates, input_tokens_bound, input_tokens_guess, unseen_in
+from billing.estimate import (
+    ANYHOW,
+    CONTEXT_TOKENS,
+    HoldRates,
+    Manner,
+    hold_nano,
+    hold_rates,
+    input_tokens_bound,
+    input_tokens_guess,
+    unseen_in,
+)
 from billing.holds import Purse
 from billing.money import money
 from billing.standing import sentence
@@ -28,6 +38,8 @@ GRANT_STEP = 4096
 # A grant is extended when this much of it is used, so that the money is there before the tokens are.
 EXTEND_AT = 0.75
 LEAST_OUTPUT = 1024
+# Fields that bring in what lies at the provider.
+ELSEWHERE = frozenset({"previous_response_id", "conversation", "prompt", "container", "cachedContent"})
 TRY_AGAIN_S = 5
 
 
@@ -69,6 +81,8 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
 
 def _most_input(exchange: "Exchange", ask: Ask) -> int:
     """More input than there can be."""
+    if not ELSEWHERE.isdisjoint(ask.fields):
+        return CONTEXT_TOKENS
     return input_tokens_bound(exchange.request_bytes, unseen_in(map(bytes, ask.fields.values())))
 
 

@@ -21,7 +21,7 @@ _thinking = re.compile(THINKING + rb"\s*:\s*([0-9]{1,9})")
 WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 MAX_DECODED_BYTES = 64 * 1024 * 1024
 # What an event has besides its name and its data; a token of output is at least this many bytes of text.
-BARE_FRAME_BYTES = len("event: \ndata: \n\n")
+BARE_FRAME_BYTES, NAME_BYTES = len("data: \n\n"), len("event: \n")
 BYTES_PER_TOKEN = 2.5
 
 
@@ -32,7 +32,7 @@ class Meter:
 
     def __init__(self, dialect: Dialect = MESSAGES) -> None:
         self.reader = dialect.reader()
-        self._cutter = Cutter()
+        self._cutter = Cutter(dialect.longest_event)
         self._frames = Frames() if dialect.framing == EVENTSTREAM else None
         self._passed_bytes = 0
         self._frame_bytes = 0
@@ -109,7 +109,7 @@ class Meter:
         if self.reader.see(name, data):
             self._frame_bytes += self.reader.frame_bytes
         else:
-            self._frame_bytes += len(name) + len(data) + BARE_FRAME_BYTES
+            self._frame_bytes += len(data) + BARE_FRAME_BYTES + (len(name) + NAME_BYTES if name else 0)
 
     def _feed_frames(self, frames: Frames, chunk: bytes) -> None:
         """What lies around the text is counted by the reader's figure for pieces of content, and as a whole for everything else."""

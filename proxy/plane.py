@@ -15,6 +15,8 @@ from proxy.limits import Limits
 from proxy.snapshot import Snapshot
 from proxy.upstream import Upstream
 from proxy.waiting import keep_awake
+from routing.health import Health
+from routing.sticky import Sticky
 
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
@@ -30,6 +32,8 @@ class Plane:
     snapshot: Snapshot = field(default_factory=Snapshot)
     budgets: BudgetFinder = field(default_factory=BudgetFinder)
     rates: Rates = field(default_factory=Rates)
+    health: Health = field(default_factory=Health)
+    sticky: Sticky = field(default_factory=Sticky)
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[Network, ...] = ()
     key_header: bytes = b""

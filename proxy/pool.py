@@ -1,9 +1,11 @@
-"""Open connections to providers, kept for the next call to the same place."""
+"""Open connections to providers, kept for the next call to the same place. A name is looked up once per connection: the addresses that
+were checked are those that are connected to.
+"""
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import aiohappyeyeballs
 
 from proxy.connection import Connection
+from routing.egress import checked_address
 
 # Below the four seconds after which the most impatient servers hang up would cost a handshake a call; above it lies the one safe retry.
 IDLE_S = 15.0
@@ -20,14 +23,19 @@ NAMES_S = 10.0
 SECOND_FAMILY_AFTER_S = 0.25
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+LookUp = Callable[[str, int], Awaitable[Sequence[aiohappyeyeballs.AddrInfoType]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where to connect."""
+    """Where to connect. `is_trusted`: the address was not typed in a page, so it may lie in a private network; what was typed never takes
+    over a connection that was opened on that ground.
+    """
 
     host: str
     port: int
     is_tls: bool
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,12 @@ class Place:
     path: bytes
 
 
+async def _by_the_system(host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
 @lru_cache(maxsize=4096)
-def place(url: str) -> Place:
+def place(url: str, *, is_trusted: bool = False) -> Place:
     """Takes apart `https://host:port/path`; raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
@@ -50,13 +62,15 @@ def place(url: str) -> Place:
     named = f"[{host}]" if ":" in host else host
     field = named if port == DEFAULT_PORTS[parts.scheme] else f"{named}:{port}"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-    return Place(Origin(host, port, parts.scheme == "https"), field.encode(), path.encode())
+    return Place(Origin(host, port, parts.scheme == "https", is_trusted), field.encode(), path.encode())
 
 
 class Pool:
-    """Connections by origin, the last used first out, so that a quiet time shrinks the pool."""
+    """Connections by origin, the last used first out, so that a quiet time shrinks the pool. `allowed` are private ranges that are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Sequence[str] = (), look_up: LookUp | None = None) -> None:
+        self._allowed = allowed
+        self._look_up = look_up or _by_the_system
         self._idle: dict[Origin, list[Connection]] = {}
         self._names: dict[Origin, tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -82,10 +96,11 @@ class Pool:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     async def connect(self, origin: Origin, timeout_s: float) -> Connection:
-        """A fresh connection; raises OSError, TimeoutError, or UnicodeError for a name that cannot be looked up."""
+        """A fresh connection; raises EgressRefused, OSError, TimeoutError, or UnicodeError for a name that cannot be looked up."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout_s):
             addresses = await self._addresses(origin)
+            checked_address([str(entry[4][0]) for entry in addresses], self._allowed, is_operators=origin.is_trusted)
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=SECOND_FAMILY_AFTER_S, interleave=1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             context = self._context() if origin.is_tls else None
@@ -107,7 +122,7 @@ class Pool:
         known = self._names.get(origin)
         if known is not None and known[0] > loop.time():
             return known[1]
-        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        found = await self._look_up(origin.host, origin.port)
         self._names[origin] = (loop.time() + NAMES_S, found)
         return found
 

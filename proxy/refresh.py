@@ -19,6 +19,7 @@ from keys.loading import DEFAULT_PARALLEL, load_keys
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
 from routing.loading import load_routes
+from routing.renewal import Renewal
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Refresher:
         self._default_parallel = default_parallel
         self._budgets_changed = budgets_changed
         self._master_key = master_key
+        self._renewal = Renewal()
         self._loading = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -46,9 +48,11 @@ class Refresher:
         await asyncio.to_thread(self._refresh, force=True)
         self._unsubscribe = notice.subscribe(self._refresh)
         self._task = asyncio.create_task(self._poll())
+        self._renewal.start(lambda: self._refresh_apart(True))
 
     async def stop(self) -> None:
         self._unsubscribe()
+        await asyncio.to_thread(self._renewal.stop)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -77,7 +81,7 @@ class Refresher:
                 if not force and version == self.plane.snapshot.version:
                     return
                 keys = load_keys(self._master_key, datetime.now(UTC), self._default_parallel)
-                snapshot = Snapshot(keys, load_prices(), load_budgets(), load_routes(), version)
+                snapshot = Snapshot(keys, load_prices(), load_budgets(), load_routes(self._renewal), version)
             except DatabaseError as error:
                 logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})
                 return

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from proxy.asgi import Fields
+from proxy.attempt_headers import attempt_headers
 from proxy.errors import CallError
 from proxy.exchange import Exchange
 from routing.dialects.base import SSE, Dialect
@@ -21,7 +22,7 @@ def refusal_status(dialect: Dialect, error: CallError) -> int:
 
 def refusal_headers(dialect: Dialect, error: CallError, request_id: str) -> Fields:
     """The headers of the error contract. A body that we did not read to its end cannot be followed by another request."""
-    headers = [*dialect.error_headers(error.status, error.error_type), (b"request-id", request_id.encode()), *error.headers()]
+    headers = [*dialect.error_headers(error.status, error.error_type), *dialect.id_headers(request_id), *error.headers()]
     if error.status in {408, 413}:
         headers.append((b"connection", b"close"))
     return headers
@@ -46,7 +47,8 @@ async def refuse(exchange: Exchange, error: CallError) -> None:
     dialect = exchange.dialect
     exchange.status = refusal_status(dialect, error)
     body = refusal_body(dialect, error, exchange.request_id)
-    await client.answer(exchange.status, refusal_headers(dialect, error, exchange.request_id), body)
+    headers = refusal_headers(dialect, error, exchange.request_id) + attempt_headers(exchange)
+    await client.answer(exchange.status, headers, body)
 
 
 async def interrupt(exchange: Exchange, error: CallError) -> None:

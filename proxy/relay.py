@@ -3,6 +3,7 @@
 import time
 
 from proxy.asgi import Fields, field
+from proxy.attempt_headers import attempt_headers, cost_header
 from proxy.errors import ClientError, Lost, ProviderError, Reset, TooSlow
 from proxy.exchange import Exchange
 from proxy.holding import keep_up
@@ -11,15 +12,16 @@ from proxy.rates import headers as rate_headers
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from proxy.waiting import STREAM_HEADERS
-from routing.dialects.base import ARRAY, Filter, Told
+from routing.dialects.base import ARRAY, Filter, StreamError, Told
 from routing.providers.base import returned
-from routing.translation import Answer
+from routing.translation import Answer, BadAnswer
 
 
 async def relay(exchange: Exchange, response: Response) -> None:
     """Passes the answer on and leaves its outcome in the exchange."""
     headers = returned(response.headers)
-    headers.append((b"request-id", exchange.request_id.encode()))
+    headers += exchange.dialect.id_headers(exchange.request_id)
+    headers += attempt_headers(exchange)
     if exchange.slot is not None:
         headers += rate_headers(exchange.slot)
     if exchange.clamped_to:
@@ -61,13 +63,18 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
             await interrupt(exchange, error)
             return
     if meter.error is not None:
-        exchange.outcome, exchange.error_source = "failed", "provider"
-        exchange.error_code, exchange.error_message = meter.error.type or "provider_error", meter.error.message
+        _note_error(exchange, meter.error)
     elif not (meter.has_ended or meter.stop_reason or meter.is_blind):
         await interrupt(exchange, _truncated())
         return
     exchange.outcome = exchange.outcome or ("client_left" if client.has_left else "ok")
     await _write(exchange, turn.end() if turn is not None else b"", more=False)
+
+
+def _note_error(exchange: Exchange, error: StreamError) -> None:
+    """What the provider told of a failure inside an answer that had begun well."""
+    exchange.outcome, exchange.error_source = "failed", "provider"
+    exchange.error_code, exchange.error_message = error.type or "provider_error", error.message
 
 
 async def _pass_on(exchange: Exchange, response: Response, turn: Answer | Filter | None) -> None:
@@ -100,8 +107,11 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
+        if meter.error is not None:
+            _note_error(exchange, meter.error)
+        headers += cost_header(exchange, attempt, meter.usage())
         if attempt.turn is not None:
-            body = attempt.turn.whole(body)
+            body = _turned(attempt.turn, body)
     else:
         told = _note_refusal(exchange, response, plain(body, coding) or b"")
         if attempt.spoken.errors != exchange.dialect.errors:
@@ -111,6 +121,13 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         await interrupt(exchange, _too_late(exchange, response.status))
         return
     await exchange.client.answer(exchange.status, headers, body)
+
+
+def _turned(turn: Answer, body: bytes) -> bytes:
+    try:
+        return turn.whole(body)
+    except BadAnswer:
+        raise Lost(502, "upstream_unreadable", "The provider's answer cannot be read. Provider's side. Try again.") from None
 
 
 def _too_late(exchange: Exchange, status: int) -> ProviderError:

@@ -4,13 +4,14 @@ URLs go out as they are (re-quoting breaks signatures); no redirects, no proxies
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from proxy.asgi import Fields
 from proxy.connection import Connection, ConnectionBroken, ConnectionReset, StaleConnection
-from proxy.errors import Lost, Reset, Stale, Unreachable
+from proxy.errors import AddressRefused, Lost, Reset, Stale, Unreachable
 from proxy.pool import Origin, Pool, place
+from routing.egress import EgressRefused
 from routing.providers import demo
 from routing.providers.base import UpstreamRequest
 from routing.providers.demo import End, Script, Step
@@ -33,17 +34,17 @@ class Response(Protocol):
 class Upstream:
     """Every connection that this process has to providers."""
 
-    def __init__(self) -> None:
-        self._pool = Pool()
+    def __init__(self, egress_allow: Sequence[str] = ()) -> None:
+        self._pool = Pool(egress_allow)
 
     async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
         """Sends the request and waits for the answer's head; raises ProviderError. `fresh`: not on a connection that was used before."""
         if in_process:
             return await PlayedResponse.start(demo.answer(request.url, request.body))
-        provider = request.deployment.provider
+        deployment, provider = request.deployment, request.deployment.provider
         base, _, query = request.url.partition("?")
         try:
-            target = place(base)
+            target = place(base, is_trusted=deployment.is_operators or not deployment.base_url)
             head = _head(request, target.path + b"?" + query.encode("latin-1") if query else target.path, target.host_field)
         except ValueError as error:
             raise unreachable(provider) from error
@@ -62,6 +63,8 @@ class Upstream:
     async def _connect(self, origin: Origin, request: UpstreamRequest) -> Connection:
         try:
             return await self._pool.connect(origin, request.deployment.connect_timeout_s)
+        except EgressRefused as error:
+            raise AddressRefused(unreachable(request.deployment.provider), str(error)) from error
         except (OSError, TimeoutError, ValueError) as error:
             raise unreachable(request.deployment.provider) from error
 

@@ -22,6 +22,6 @@ async def keep_awake(exchange: "Exchange") -> None:
         await exchange.client.write(COMMENT if exchange.first_byte is None else exchange.dialect.ping)
         return
     exchange.status = 200
-    named = (b"request-id", exchange.request_id.encode())
-    await exchange.client.start(200, [(b"content-type", exchange.dialect.stream_type), named, *STREAM_HEADERS])
+    named = exchange.dialect.id_headers(exchange.request_id)
+    await exchange.client.start(200, [(b"content-type", exchange.dialect.stream_type), *named, *STREAM_HEADERS])
     await exchange.client.write(COMMENT)

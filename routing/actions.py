@@ -15,14 +15,20 @@ from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor, record_change
 from routing.credentials import ReferenceRefused, stored_form
 from routing.egress import url_problem
-from routing.models import Credential, Deployment, Origin, Route, RouteTarget
+from routing.models import Credential, Deployment, Origin, Route, RouteTarget, RoutingPolicy
 from routing.probe import Outcome, probe
 
 CREDENTIAL_FIELDS = frozenset({"name", "provider", "secret"})
 DEPLOYMENT_FIELDS = frozenset(
-    {"name", "provider", "model", "credential", "base_url", "is_active", "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s"}
+    {"name", "provider", "model", "credential", "base_url", "is_active", "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s",
+     "region", "project", "api", "api_version", "base_model", "rpm_limit", "tpm_limit"}
+)  # fmt: skip
+FALLBACK_FIELDS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+ROUTE_FIELDS = frozenset({"name", "description", "is_active", "strategy", "retries", *FALLBACK_FIELDS})
+POLICY_FIELDS = frozenset(
+    {"strategy", "retries", "allowed_fails", "cooldown_s", "is_sticky", "has_health_checks", "health_check_interval_s", "default_fallbacks"}
 )
-ROUTE_FIELDS = frozenset({"name", "description", "is_active"})
+MOST_NAMES, LONGEST_NAME = 20, 200
 TESTS_PER_MINUTE = 20
 # What may stand in a model id on its way into an address: no traversal, no query, no fragment, no user part.
 _MODEL = re.compile(r"[A-Za-z0-9*][\w.:@+*-]*(/[A-Za-z0-9*][\w.:@+*-]*)*")
@@ -108,13 +114,28 @@ def test_deployment(deployment: Deployment, *, actor: Actor, send: Callable[[Dep
 # ── routes ────────────────────────────────────────────────────────────────────
 @transaction.atomic
 def create_route(route: Route, targets: Sequence[Target] = (), *, actor: Actor) -> Route:
+    for field in FALLBACK_FIELDS:
+        check_names(getattr(route, field), field, besides=route.name)
     add_row(route, event="route.created", actor=actor)
     set_targets(route, targets, actor=actor)
     return route
 
 
 def change_route(route: Route, changes: Mapping[str, Any], *, actor: Actor) -> Route:
-    return change_row(route, _allowed(changes, ROUTE_FIELDS), event="route.changed", actor=actor)
+    wanted = _allowed(changes, ROUTE_FIELDS)
+    for field in set(FALLBACK_FIELDS).intersection(wanted):
+        check_names(wanted[field], field, besides=wanted.get("name", route.name))
+    return change_row(route, wanted, event="route.changed", actor=actor)
+
+
+def check_names(names: object, field: str, *, besides: str = "") -> None:
+    """Public names to fall back to. They need not exist yet: what leads nowhere is passed over."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in names):
+        raise ChangeRefused("A list of model names is needed.", field=field)
+    if len(set(names)) < len(names) or len(names) > MOST_NAMES:
+        raise ChangeRefused(f"At most {MOST_NAMES} names, each once.", field=field)
+    if besides in names:
+        raise ChangeRefused("A route does not fall back to itself.", field=field)
 
 
 @transaction.atomic
@@ -145,3 +166,19 @@ def _told(targets: Sequence[Target]) -> list[dict[str, Any]]:
 def delete_route(route: Route, *, actor: Actor) -> None:
     set_targets(route, (), actor=actor)
     remove_row(route, event="route.deleted", actor=actor)
+
+
+# ── what holds for all routes ─────────────────────────────────────────────────
+def create_policy(policy: RoutingPolicy, *, actor: Actor) -> RoutingPolicy:
+    """The one row there is."""
+    if RoutingPolicy.objects.exists():
+        raise ChangeRefused("There is a routing policy already. Change that one.")
+    check_names(policy.default_fallbacks, "default_fallbacks")
+    return add_row(policy, event="routing.changed", actor=actor)
+
+
+def change_policy(policy: RoutingPolicy, changes: Mapping[str, Any], *, actor: Actor) -> RoutingPolicy:
+    wanted = _allowed(changes, POLICY_FIELDS)
+    if "default_fallbacks" in wanted:
+        check_names(wanted["default_fallbacks"], "default_fallbacks")
+    return change_row(policy, wanted, event="routing.changed", actor=actor)

@@ -9,17 +9,18 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from audit.admin_base import AuditedAdmin, actor_of
 from audit.rows import ChangeRefused
 from audit.trail import Actor
 from routing import actions
 from routing.credentials import shown_form
-from routing.models import Credential, Deployment, Origin, Route, RouteTarget
+from routing.models import Credential, Deployment, Origin, Route, RouteTarget, RoutingPolicy
 from routing.probe import Outcome
+from routing.providers.registry import PROVIDERS
 
-PROVIDERS = [("anthropic", "Anthropic"), ("demo", _("built-in demo"))]
+PROVIDER_CHOICES = [(name, _("built-in demo") if name == "demo" else name) for name in PROVIDERS]
 FAILURES = {
     "credential_unusable": _("the credential's secret cannot be read"),
     "credential_refused": _("the provider refused the credential"),
@@ -50,7 +51,7 @@ class FromFileAdmin(AuditedAdmin):
 
 
 def provider_field() -> forms.ChoiceField:
-    return forms.ChoiceField(label=_("Provider"), choices=PROVIDERS, widget=UnfoldAdminSelectWidget)
+    return forms.ChoiceField(label=_("Provider"), choices=PROVIDER_CHOICES, widget=UnfoldAdminSelectWidget)
 
 
 class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -113,8 +114,8 @@ class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
     class Meta:
         model = Deployment
         fields = [
-            "name", "provider", "model", "credential", "base_url", "is_active",
-            "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s",
+            "name", "provider", "model", "credential", "base_url", "region", "project", "api", "api_version", "base_model", "is_active",
+            "rpm_limit", "tpm_limit", "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s",
         ]  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -188,10 +189,47 @@ class TargetInline(TabularInline):
     fields = ["deployment", "order", "weight"]
 
 
-class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+class NamesField(forms.CharField):
+    """A list of model names, one on each line."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [name for line in (value or "").splitlines() if (name := line.strip())]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool((initial or []) != self.to_python(data))
+
+
+def names_field(field: Any) -> NamesField:
+    return NamesField(label=field.verbose_name.capitalize(), help_text=field.help_text, required=False)
+
+
+class NamesForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """Tells a wrong list where it was typed."""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for name, field in self.fields.items():
+            if isinstance(field, NamesField) and name in data:
+                try:
+                    actions.check_names(data[name], name, besides=data.get("name") or "")
+                except ChangeRefused as refusal:
+                    self.add_error(name, str(refusal))
+        return data
+
+
+class RouteForm(NamesForm):
+    fallbacks, context_window_fallbacks, content_policy_fallbacks = (
+        names_field(Route._meta.get_field(name)) for name in actions.FALLBACK_FIELDS
+    )
+
     class Meta:
         model = Route
-        fields = ["name", "description", "is_active"]
+        fields = ["name", "description", "is_active", "strategy", "retries", *actions.FALLBACK_FIELDS]
         help_texts = {
             "name": _(
                 "The model name people ask for; claude-* or anthropic/* answers for all names that begin so and have no route of their own."
@@ -230,3 +268,35 @@ class RouteAdmin(FromFileAdmin):
         rows = [line.instance for line in formset.forms if line.instance.deployment_id and line not in formset.deleted_forms]
         targets = [actions.Target(row.deployment, row.order, row.weight) for row in rows]
         actions.set_targets(formset.instance, targets, actor=actor_of(request))
+
+
+class PolicyForm(NamesForm):
+    default_fallbacks = NamesField(label=_("Fallbacks of routes that name none"), required=False)
+
+    class Meta:
+        model = RoutingPolicy
+        fields = [
+            "strategy", "retries", "allowed_fails", "cooldown_s", "is_sticky", "has_health_checks", "health_check_interval_s",
+            "default_fallbacks",
+        ]  # fmt: skip
+
+
+@admin.register(RoutingPolicy)
+class RoutingPolicyAdmin(FromFileAdmin):
+    """One row, which is made when somebody first wants something else than the defaults."""
+
+    form = PolicyForm
+    verb_fields = actions.POLICY_FIELDS
+    list_display = ["__str__", "strategy", "retries", "is_sticky", "has_health_checks", "origin"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(super().has_add_permission(request)) and not RoutingPolicy.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def create_row(self, row: RoutingPolicy, form: Any, actor: Actor) -> None:
+        actions.create_policy(row, actor=actor)
+
+    def change_row(self, row: RoutingPolicy, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        actions.change_policy(row, changes, actor=actor)

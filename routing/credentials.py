@@ -1,32 +1,21 @@
-"""Provider keys at rest: encrypted and bound to their row, or references to the environment. There is no third form."""
+"""Provider keys at rest: encrypted and bound to their row, or references to where they lie. There is no third form.
+
+A secret may be JSON text with several fields, each of them a value or a reference.
+"""
 
 import json
-import os
-import re
-from collections.abc import Mapping
+from hmac import compare_digest
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from routing.models import Credential, Origin
+from routing.references import CredentialUnusable as CredentialUnusable
+from routing.references import ReferenceRefused as ReferenceRefused
+from routing.references import Rules, check, fields_of, google_problem, parse
+from routing.secret_sources import SecretSources
 
 SEALED = "fernet:"
-ENVIRONMENT = "env:"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_OPEN = re.compile(r"\w*_API_KEY|(AWS|GOOGLE|AZURE)_\w+")
-_CLOSED = re.compile(r"(TALLYGATE|LITELLM)_\w*|DATABASE_URL|REDIS_URL")
-
-
-class CredentialUnusable(ValueError):
-    """A provider key that we cannot get at; the text names what is missing and never holds the key."""
-
-
-class ReferenceRefused(CredentialUnusable):
-    """A reference to an environment name that credentials may not read."""
-
-
-class EnvironmentMissing(CredentialUnusable):
-    """A reference to an environment name that is not set."""
 
 
 class SealBroken(CredentialUnusable):
@@ -54,47 +43,118 @@ def decrypt(text: str, row_id: str) -> str:
     return str(secret)
 
 
-def check_reference(name: str, *, origin: str) -> None:
-    """The operator's own file may name anything but what is ours; pages and scripts only what looks like a provider's key."""
-    upper = name.upper()
-    if not _NAME.fullmatch(name):
-        raise ReferenceRefused(f"{name!r} is no name of an environment variable.")
-    if _CLOSED.fullmatch(upper):
-        raise ReferenceRefused(f"The environment variable {name} is Tallygate's own; a credential cannot use it.")
-    if origin == Origin.FILE or _OPEN.fullmatch(upper) or name in settings.TALLYGATE_ENV_ALLOW:
-        return
-    raise ReferenceRefused(
-        f"A credential cannot read {name}. Names such as ANTHROPIC_API_KEY or AWS_… work; the operator adds others in TALLYGATE_ENV_ALLOW."
+def resealed(sealed: str, row_id: str) -> str:
+    """The same secret under the newest key."""
+    return encrypt(decrypt(sealed, row_id), row_id)
+
+
+def is_newest(sealed: str) -> bool:
+    """Whether the first of the keys opens it."""
+    try:
+        Fernet(settings.TALLYGATE_SECRET_KEYS[0]).decrypt(sealed.removeprefix(SEALED))
+    except InvalidToken:
+        return False
+    return True
+
+
+def rules_for(origin: str) -> Rules:
+    """What a credential of this origin may refer to."""
+    return Rules(
+        is_operators=origin == Origin.FILE,
+        environment=tuple(settings.TALLYGATE_ENV_ALLOW),
+        stores=tuple(settings.TALLYGATE_SECRETS_ALLOW),
+        folder=settings.TALLYGATE_SECRETS_DIR,
+        home=settings.TALLYGATE_HOME,
     )
 
 
 def stored_form(typed: str, row_id: str, *, origin: str) -> str:
-    """What is kept of what a person typed: the reference as it is, anything else encrypted."""
+    """What is kept of what a person typed: the reference as it is, anything else encrypted. Raises ReferenceRefused."""
     typed = typed.strip()
     if not typed:
         return ""
-    if typed.startswith(ENVIRONMENT):
-        check_reference(typed.removeprefix(ENVIRONMENT), origin=origin)
-        return typed
+    rules = rules_for(origin)
+    reference = parse(typed)
+    if reference is not None:
+        check(reference, rules)
+        return str(reference)
+    _check_fields(typed, rules)
     return encrypt(typed, row_id)
+
+
+def _check_fields(typed: str, rules: Rules) -> None:
+    """A key that is JSON is read while somebody is there to correct it."""
+
+    def checked(value: str) -> str:
+        reference = parse(value)
+        if reference is not None:
+            check(reference, rules)
+        return value
+
+    try:
+        fields = fields_of(typed, checked)
+    except ReferenceRefused:
+        raise
+    except CredentialUnusable as error:
+        raise ReferenceRefused(str(error)) from None
+    if problem := _google_problem(fields, rules):
+        raise ReferenceRefused(problem)
+
+
+def _google_problem(fields: dict[str, str], rules: Rules) -> str:
+    return "" if rules.is_operators else next(filter(None, map(google_problem, fields.values())), "")
 
 
 def shown_form(stored: str) -> str:
     """What a page may say about a stored secret."""
-    if stored.startswith(ENVIRONMENT):
-        return stored
-    return "set" if stored else "not set"
+    if not stored:
+        return "not set"
+    return "set" if stored.startswith(SEALED) or _reference_of(stored) is None else stored
 
 
-def resolve(credential: Credential, environment: Mapping[str, str] = os.environ) -> str:
-    """The provider key itself."""
-    stored = credential.secret
+def _reference_of(stored: str) -> object:
+    try:
+        return parse(stored)
+    except ReferenceRefused:
+        return None
+
+
+def resolve_fields(credential: Credential, sources: SecretSources | None = None) -> dict[str, str]:
+    """The secret's fields: a plain key as `api_key`, a key file of Google's whole as `google_json`, else those of its JSON object.
+
+    Without any secret there are none: the provider's own default chain finds one. Raises CredentialUnusable.
+    """
+    stored, rules, sources = credential.secret, rules_for(credential.origin), sources or SecretSources()
+    if not stored:
+        return {}
+
+    def followed(value: str) -> str:
+        reference = parse(value)
+        return value if reference is None else sources.read(reference, rules)
+
     if stored.startswith(SEALED):
-        return decrypt(stored, credential.pk)
-    if not stored.startswith(ENVIRONMENT):
+        fields = fields_of(decrypt(stored, credential.pk), followed)
+    else:
+        reference = parse(stored)
+        if reference is None:
+            raise CredentialUnusable(f"Credential {credential.name} holds no provider key. Enter one.")
+        # What lies elsewhere is data: a reference in there is not followed.
+        fields = fields_of(sources.read(reference, rules))
+    if problem := _google_problem(fields, rules) or _own_secret(fields):
+        raise CredentialUnusable(f"Credential {credential.name} cannot be used: {problem}")
+    return fields
+
+
+def _own_secret(fields: dict[str, str]) -> str:
+    """However it was named: what opens this gateway never goes to a provider."""
+    ours = [text.encode() for text in (settings.TALLYGATE_MASTER_KEY, settings.SECRET_KEY, *settings.TALLYGATE_SECRET_KEYS) if text]
+    is_ours = any(compare_digest(value.encode("utf-8", "surrogateescape"), own) for value in fields.values() for own in ours)
+    return "it leads to one of Tallygate's own secrets." if is_ours else ""
+
+
+def resolve(credential: Credential, sources: SecretSources | None = None) -> str:
+    """The provider key, for providers that take one; raises CredentialUnusable."""
+    key = resolve_fields(credential, sources).get("api_key")
+    if not key:
         raise CredentialUnusable(f"Credential {credential.name} holds no provider key. Enter one.")
-    name = stored.removeprefix(ENVIRONMENT)
-    check_reference(name, origin=credential.origin)
-    if not environment.get(name):
-        raise EnvironmentMissing(f"The environment variable {name}, which credential {credential.name} refers to, is not set.")
-    return environment[name]
+    return key

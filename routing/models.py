@@ -51,7 +51,9 @@ class Deployment(models.Model):
     base_url = models.CharField(max_length=500, blank=True, validators=[URLValidator(schemes=["http", "https"])])
     region = models.CharField(max_length=60, blank=True, help_text=_("Region or location, such as eu-west-1 or global."))
     project = models.CharField(max_length=100, blank=True, help_text=_("Google Cloud project."))
-    api = models.CharField(max_length=20, blank=True, help_text=_("Which of the provider's ways is taken; empty: the best one for the model."))
+    api = models.CharField(
+        max_length=20, blank=True, help_text=_("Which of the provider's ways is taken; empty: the best one for the model.")
+    )
     api_version = models.CharField(max_length=40, blank=True)
     base_model = models.CharField(
         max_length=200, blank=True, help_text=_("What model it is, where its id does not tell (ARNs, Azure deployments): for prices.")
@@ -83,7 +85,9 @@ class Route(models.Model):
     tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
     parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
     strategy = models.CharField(max_length=40, choices=Strategy, blank=True, help_text=_("Empty: as set for all routes."))
-    retries = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("More attempts at the same deployments; empty: as set for all."))
+    retries = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text=_("More attempts at the same deployments; empty: as set for all.")
+    )
     fallbacks = models.JSONField(
         default=list, blank=True, help_text=_("Other public names that are tried, in order, when none of the deployments answers.")
     )

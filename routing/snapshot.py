@@ -85,6 +85,11 @@ class RouteTable:
             return route
         return next((family for prefix, family in self.families if model.startswith(prefix)), None)
 
+    def deployment_ids(self) -> list[str]:
+        """Of all deployments that some name leads to, each once."""
+        routes = [*self.exact.values(), *(family for _, family in self.families)]
+        return list(dict.fromkeys(target.deployment.id for route in routes for target in route.targets))
+
     def public_name(self, model: str) -> str:
         """What a cloud's own id of a model is called here; the id itself where no name stands for it."""
         route = self.exact.get(model) or self.by_vendor_id.get(model) or self.by_vendor_id.get(plain(model))

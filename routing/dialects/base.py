@@ -7,7 +7,7 @@ them a call needs no translation, only `write` and, where the framing differs, a
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -29,7 +29,7 @@ class BadBody(ValueError):
 class Ask:
     """What a caller asks for. `fields` is the body's top level, raw; `max_tokens` is what the answers together may hold at most.
 
-    `max_tokens` is 0 for what makes no output (count_tokens, embeddings).
+    `max_tokens` is 0 for what makes no output (count_tokens, embeddings). `lost` names what a translation had to leave out.
     """
 
     fields: dict[str, msgspec.Raw]
@@ -37,6 +37,7 @@ class Ask:
     is_stream: bool
     max_tokens: int
     size: int
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,20 @@ class Seen:
 class Dialect:
     """One wire format, both as callers speak it and as providers do. Instances hold no state."""
 
-    name = ""
-    family = ""
-    framing = SSE
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    framing: ClassVar[str] = SSE
     # Whose way of putting errors: "anthropic", "openai", "aws", "google". The same on both sides means that an error passes as it came.
-    errors = ""
-    stream_type = b"text/event-stream"
+    errors: ClassVar[str] = ""
+    stream_type: ClassVar[bytes] = b"text/event-stream"
+    # The largest event of a stream that is read; what is longer is passed on unread.
+    longest_event: ClassVar[int] = 1024 * 1024
+    # Under which further name these clients look for the id of a request; empty where `request-id` is what they know.
+    id_header: ClassVar[bytes] = b""
     # What may be put into a silent stream, at an event's boundary; empty where nothing may.
-    ping = b""
+    ping: ClassVar[bytes] = b""
     # Statuses of ours that mean something else to these callers.
-    statuses: Mapping[int, int] = {}
+    statuses: ClassVar[Mapping[int, int]] = {}
 
     # ── the caller's side
     def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
@@ -146,6 +151,11 @@ class Dialect:
     def error_body(self, status: int, message: str, request_id: str, *, error_type: str = "", code: str = "") -> bytes:
         """A refusal as the vendor's clients read it. `error_type` is one of Anthropic's, empty: by status."""
         raise NotImplementedError
+
+    def id_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        """Our id of the call, as these clients look for it."""
+        told = request_id.encode()
+        return [(b"request-id", told), (self.id_header, told)] if self.id_header else [(b"request-id", told)]
 
     def error_headers(self, status: int, error_type: str = "") -> list[tuple[bytes, bytes]]:
         return [(b"content-type", b"application/json")]

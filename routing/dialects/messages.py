@@ -77,7 +77,7 @@ def _is_stream(fields: dict[str, msgspec.Raw]) -> bool:
         raise BadBody("stream: Input should be a valid boolean") from None
 
 
-def _max_tokens(fields: dict[str, msgspec.Raw]) -> int:
+def max_tokens_in(fields: dict[str, msgspec.Raw]) -> int:
     if "max_tokens" not in fields:
         raise BadBody("max_tokens: Field required")
     try:
@@ -165,7 +165,7 @@ class Messages(Dialect):
 
     def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
         fields = top_level(body)
-        return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else _max_tokens(fields), len(body))
+        return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else max_tokens_in(fields), len(body))
 
     def write(self, ask: Ask, model: str) -> bytes:
         if "model" not in ask.fields:

@@ -1,5 +1,7 @@
 """Anthropic's own API. Takes Messages as they come, in both API versions; the version and betas are the client's."""
 
+import re
+
 import msgspec
 
 from routing.dialects.base import UNREADABLE, Dialect
@@ -11,6 +13,8 @@ BASE_URL = "https://api.anthropic.com"
 DEFAULT_VERSION = b"2023-06-01"
 PATHS = {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"}
 _betas = msgspec.json.Decoder(list[str])
+# Versions of the API; a cloud's own (`bedrock-2023-05-31`) are none.
+_is_version = re.compile(rb"20\d\d-\d\d-\d\d").fullmatch
 
 
 def speaks(deployment: DeploymentSnapshot, operation: str) -> Dialect | None:
@@ -28,11 +32,13 @@ def build(call: Call) -> UpstreamRequest:
 
 
 def add_version(headers: Headers, call: Call) -> None:
-    """The version that a client left out, and the betas that one in a cloud's wrapping has in its body."""
+    """The version that a client left out, and what one in a cloud's wrapping has in its body: version and betas."""
+    is_wrapped = "model" not in call.ask.fields
     if not any(name == b"anthropic-version" for name, _ in headers):
-        headers.append((b"anthropic-version", DEFAULT_VERSION))
+        wrapped = bytes(call.ask.fields.get("anthropic_version", b"")).strip(b'"') if is_wrapped else b""
+        headers.append((b"anthropic-version", wrapped if _is_version(wrapped) else DEFAULT_VERSION))
     raw = call.ask.fields.get("anthropic_beta")
-    if raw is None or "model" in call.ask.fields:
+    if raw is None or not is_wrapped:
         return
     try:
         named = _betas.decode(raw)

@@ -77,8 +77,10 @@ class Provider:
 
 
 # What a client may say to a provider. Everything else stays here: credentials, cookies, forwarding and our own headers above all.
-FORWARDED = frozenset({b"content-type", b"accept", b"user-agent", b"x-app", b"idempotency-key"})
-FORWARDED_PREFIXES = (b"anthropic-", b"x-stainless-")
+FORWARDED = frozenset({
+    b"content-type", b"accept", b"user-agent", b"x-app", b"idempotency-key", b"openai-beta", b"x-client-request-id", b"x-ms-client-request-id",
+})  # fmt: skip
+FORWARDED_PREFIXES = (b"anthropic-", b"x-amzn-bedrock-", b"x-stainless-")
 
 # What a provider may say to a client: never cookies, the provider account's identity, or limits shared by every key behind it.
 DROPPED_FROM_ANSWERS = frozenset({
@@ -86,9 +88,12 @@ DROPPED_FROM_ANSWERS = frozenset({
     b"content-length", b"set-cookie", b"set-cookie2", b"server", b"date", b"via", b"alt-svc", b"nel", b"report-to",
     b"strict-transport-security", b"request-id", b"anthropic-organization-id", b"anthropic-workspace-id", b"cf-ray", b"cf-cache-status",
     b"x-robots-tag", b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"proxy-authorization",
-    b"proxy-authentication-info",
+    b"proxy-authentication-info", b"openai-organization", b"openai-project", b"x-request-id", b"apim-request-id", b"x-amzn-requestid",
 })  # fmt: skip
-DROPPED_PREFIXES = (b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-fast-", b"x-tallygate-", b"x-litellm-", b"access-control-")
+DROPPED_PREFIXES = (
+    b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-fast-", b"x-tallygate-", b"x-litellm-", b"access-control-", b"x-ratelimit-",
+    b"x-ms-", b"azureml-", b"x-groq-",
+)  # fmt: skip
 
 
 ORDINARY_HOPS = frozenset({b"", b"keep-alive", b"close"})

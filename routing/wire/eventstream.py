@@ -34,7 +34,7 @@ class Frames:
         return not self._pending
 
     def feed(self, chunk: bytes) -> Iterator[tuple[str, bytes]]:
-        """(event type, or the name of an exception, payload) of every frame that `chunk` completes; raises BrokenFrame after the good ones."""
+        """(event type or exception's name, payload) of every frame that `chunk` completes; raises BrokenFrame after the good ones."""
         pending, start = self._pending, 0
         pending += chunk
         try:

@@ -7,11 +7,12 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Cutter:
-    """Cuts a byte stream at blank lines. An event longer than MAX_EVENT_BYTES is skipped to its end, so garbage cannot fill memory."""
+    """Cuts a byte stream at blank lines. An event longer than `max_bytes` is skipped to its end, so garbage cannot fill memory."""
 
-    __slots__ = ("_after_cr", "_skipping", "_tail")
+    __slots__ = ("_after_cr", "_max_bytes", "_skipping", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._tail = b""
         self._skipping = False
         self._after_cr = False
@@ -45,7 +46,7 @@ class Cutter:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _keep(self, rest: bytes) -> None:
-        if self._skipping or len(rest) > MAX_EVENT_BYTES:
+        if self._skipping or len(rest) > self._max_bytes:
             self._skipping = True
             rest = rest[-1:]
         self._tail = rest

@@ -214,6 +214,32 @@ def test_entry_that_no_database_takes_is_set_aside_and_the_rest_is_posted(root: 
     assert (root / "rejected.log").read_bytes().startswith(b"c req_1 ")
 
 
+def test_of_many_entries_only_those_that_no_database_takes_are_set_aside(root: Path, journal: Journal, drainer: Drainer) -> None:
+    for number in range(9):
+        journal.close(f"req_{number}", closing(f"req_{number}", [2**63 if number in {2, 7} else number]))
+    drainer.drain_once()
+    assert ledger() == {f"req_{number}.1": ("base", number) for number in (0, 1, 3, 4, 5, 6, 8)}
+    assert [line[:8] for line in (root / "rejected.log").read_bytes().splitlines()] == [b"c req_2 ", b"c req_7 "]
+
+
+def test_what_is_written_while_a_batch_is_posted_waits_for_the_next_time(
+    journal: Journal, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter([2, 3])
+
+    def post_while_calls_go_on(closings: list[bytes], **more: Any) -> None:
+        posting.post_closings(closings, **more)
+        number = next(numbers)
+        journal.close(f"req_{number}", closing(f"req_{number}", [number]))
+
+    monkeypatch.setattr(drain_module, "post_closings", post_while_calls_go_on)
+    journal.close("req_1", closing("req_1", [1]))
+    assert drainer._try(is_adopting=False, is_all=False) == 1
+    assert ledger() == {"req_1.1": ("base", 1)}
+    assert drainer._try(is_adopting=False, is_all=False) == 1
+    assert ledger() == {"req_1.1": ("base", 1), "req_2.1": ("base", 2)}
+
+
 def test_texts_that_a_database_may_refuse_do_not_keep_the_money_out(root: Path, journal: Journal, drainer: Drainer) -> None:
     entry = closing("req_1", [30])
     entry.summary.route = "x" * 5000
@@ -228,12 +254,12 @@ def test_texts_that_a_database_may_refuse_do_not_keep_the_money_out(root: Path, 
 
 # R38
 def test_nothing_is_lost_while_the_database_is_away(journal: Journal, drainer: Drainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
     journal.close("req_1", closing("req_1", [30]))
     with monkeypatch.context() as away:
-        away.setattr(drain_module, "post", fail)
+        away.setattr(drain_module, "post_closings", fail)
         assert drainer.drain_once() == 0
     assert drainer.drain_once() == 1
     assert ledger() == {"req_1.1": ("base", 30)}
@@ -242,7 +268,7 @@ def test_nothing_is_lost_while_the_database_is_away(journal: Journal, drainer: D
 def test_batch_that_fails_half_way_leaves_nothing_behind(
     journal: Journal, drainer: Drainer, budget: Budget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
     journal.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
@@ -263,16 +289,16 @@ def test_budget_that_was_removed_meanwhile_is_passed_over(journal: Journal, drai
 def test_journal_whose_posting_fails_at_its_lost_calls_is_posted_once_later(
     root: Path, budget: Budget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
-    with_outage: dict[str, Callable[..., None]] = {"base": posting.post, "reap": away}
+    with_outage: dict[str, Callable[..., None]] = {"base": posting.post_closings, "reap": away}
     dead = Journal(root)
     dead.close("req_1", closing("req_1", [30], [(budget.pk, START)]))
     dead.open("req_2.1", opening("req_2", [(budget.pk, START)]))
     dead.stop()
     with monkeypatch.context() as outage:
-        outage.setattr(drain_module, "post", lambda entries, kind, *more: with_outage[kind](entries, kind, *more))
+        outage.setattr(drain_module, "post_closings", lambda closings, kind, **more: with_outage[kind](closings, kind, **more))
         Drainer(root, None).drain_once()
     assert (ledger(), dead.folder.exists()) == ({"req_1.1": ("base", 30)}, True)
     Drainer(root, None).drain_once()
@@ -297,15 +323,15 @@ def test_stopped_drainer_has_posted_everything_and_leaves_no_journal(root: Path)
 def test_drainer_tries_again_until_the_database_is_back(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tries, post, posted = iter([OperationalError("away"), OSError("odd")]), posting.post, threading.Event()
+    tries, post, posted = iter([OperationalError("away"), OSError("odd")]), posting.post_closings, threading.Event()
 
-    def fail_at_first(*arguments: Any) -> None:
+    def fail_at_first(*arguments: Any, **more: Any) -> None:
         for error in tries:
             raise error
-        post(*arguments)
+        post(*arguments, **more)
         posted.set()
 
-    monkeypatch.setattr(drain_module, "post", fail_at_first)
+    monkeypatch.setattr(drain_module, "post_closings", fail_at_first)
     monkeypatch.setattr(drain_module, "RETRY_S", 0.01)
     journal = Journal(root)
     journal.close("req_1", closing("req_1", [30]))

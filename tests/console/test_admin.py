@@ -17,7 +17,7 @@ from keys.actions import add_member
 from keys.models import Membership, Organisation, Team, User, VirtualKey
 from keys.secrets import hash_token
 from routing.credentials import resolve
-from routing.models import Credential, Deployment, Origin, Route
+from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
 from tests.console.admin_pages import inline, last_event, page
 from tests.factories import (
     PASSWORD,
@@ -33,7 +33,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-EDITABLE = [Team, User, Organisation, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route]
+EDITABLE = [Team, User, Organisation, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route, RoutingPolicy]
 READ_ONLY = [AuditEvent, RequestRecord, LedgerEntry, Outbox]
 
 

@@ -98,7 +98,7 @@ def issue_key(gateway: Gateway, **fields: object) -> str:
     return str(answer.json()["key"])
 
 
-def run_claude(gateway: Gateway, folder: Path, prompt: str, **environment: str) -> dict[str, object]:
+def run_claude(gateway: Gateway, folder: Path, prompt: str, *, model: str = MODEL, **environment: str) -> dict[str, object]:
     """One headless run in `folder` with dummy keys only; its result as Claude Code tells it."""
     (folder / "home").mkdir(parents=True, exist_ok=True)
     (folder / "work").mkdir(exist_ok=True)
@@ -112,7 +112,7 @@ def run_claude(gateway: Gateway, folder: Path, prompt: str, **environment: str) 
     }
     claude = shutil.which("claude")
     assert claude is not None, "make e2e puts the client on PATH"
-    command = [claude, "-p", prompt, "--model", MODEL, "--output-format", "json", "--allowedTools", "Write", "--max-turns", "5"]
+    command = [claude, "-p", prompt, "--model", model, "--output-format", "json", "--allowedTools", "Write", "--max-turns", "5"]
     done = subprocess.run(command, env=settings, cwd=folder / "work", capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
     result: dict[str, object] = json.loads(done.stdout)
     return result

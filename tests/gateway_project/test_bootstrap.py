@@ -11,7 +11,7 @@ from audit.models import AuditEvent
 from audit.trail import SYSTEM, Actor
 from gateway_project.bootstrap import FirstPerson, bootstrap, first_words, public_address
 from gateway_project.config_file import ConfigFile
-from gateway_project.default_rows import STAND_IN, make_defaults
+from gateway_project.default_rows import PROVIDERS, STAND_IN, make_defaults
 from gateway_project.file_rows import apply_config
 from gateway_project.model_list import FileDeployment
 from keys.models import User, VirtualKey
@@ -136,6 +136,8 @@ def provider_key(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def put(value: str) -> None:
         monkeypatch.setenv("ANTHROPIC_API_KEY", value)
 
+    for found in PROVIDERS:
+        monkeypatch.delenv(found.names[-1], raising=False)
     put("")
     return put
 

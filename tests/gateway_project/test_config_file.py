@@ -55,7 +55,6 @@ router_settings:
   fallbacks: [{model_name: claude-sonnet, fallback_models: ["bedrock/anthropic.claude-sonnet-4-5-v1:0"]}]
 """,
         {
-            "model_list[1] (bedrock/anthropic.claude-sonnet-4-5-v1:0: provider bedrock)",
             "router_settings.routing_strategy",
             "router_settings.fallbacks",
         },

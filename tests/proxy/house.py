@@ -15,6 +15,8 @@ from billing.rates import Rates
 from proxy.limits import Limits
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
+from routing.health import Health
+from routing.sticky import Sticky
 from tests.fakes.provider import FakeProvider
 from tests.fakes.serving import App, Receive, Scope, Send, serve_in_thread
 from tests.proxy.rig import Rig, running
@@ -53,6 +55,7 @@ class Flat:
         _finish_turn(plane)
         gateway.treasury = MemoryTreasury()
         plane.snapshot, plane.bank, plane.rates, plane.is_draining = self.snapshot, Bank(gateway.treasury), Rates(), False
+        plane.health, plane.sticky = Health(), Sticky()
         for path in plane.journal.folder.glob("*.log"):
             os.truncate(path, 0)
         self.switch.app = fake = FakeProvider()

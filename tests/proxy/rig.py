@@ -59,7 +59,9 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.plane = Plane(Journal(self.home / "journal"), Upstream(), Bank(self.treasury), limits=self.limits, is_ready=True)
+        self.plane = Plane(
+            Journal(self.home / "journal"), Upstream(("127.0.0.0/8",)), Bank(self.treasury), limits=self.limits, is_ready=True
+        )
         self.plane.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()

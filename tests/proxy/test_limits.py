@@ -9,9 +9,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from proxy.attempts import NO_ANSWER
 from proxy.client import decoded
 from proxy.errors import ClientError
-from proxy.failover import NO_ANSWER
 from proxy.limits import Limits
 from tests.fakes.script import Answer
 from tests.proxy.house import House

@@ -1,0 +1,32 @@
+"""Sealing stored provider keys again, so that an old one of TALLYGATE_SECRET_KEYS can be retired while the gateway runs."""
+
+from dataclasses import dataclass
+
+from audit.rows import change_row
+from audit.trail import Actor
+from routing.credentials import SEALED, SealBroken, is_newest, resealed
+from routing.models import Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """Names of credentials. `closed` are those that no key opens."""
+
+    sealed: tuple[str, ...]
+    closed: tuple[str, ...]
+
+
+def rotate_seals(*, actor: Actor) -> Rotated:
+    """Each credential by itself: one that fails, or a stop in the middle, leaves all of them readable. A second call does nothing."""
+    sealed, closed = [], []
+    for credential in Credential.objects.filter(secret__startswith=SEALED):
+        try:
+            if is_newest(credential.secret):
+                continue
+            again = resealed(credential.secret, credential.pk)
+        except SealBroken:
+            closed.append(credential.name)
+            continue
+        change_row(credential, {"secret": again}, event="credential.changed", actor=actor)
+        sealed.append(credential.name)
+    return Rotated(tuple(sealed), tuple(closed))

@@ -1,0 +1,77 @@
+"""Rows of clouds in the configuration file: what they become in the database, and what the data plane then sees."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from audit.models import AuditEvent
+from audit.trail import Actor
+from gateway_project.config_file import ConfigFile
+from gateway_project.file_rows import apply_config
+from gateway_project.model_list import FileDeployment
+from routing.credentials import resolve_fields
+from routing.loading import load_routes
+from routing.models import Credential, Deployment
+
+pytestmark = pytest.mark.django_db(databases=list(settings.DATABASES))
+
+FILE = Actor("config-file", name="config.yaml")
+KEYS = json.dumps({"aws_access_key_id": "env:AWS_ACCESS_KEY_ID", "aws_secret_access_key": "private"})
+BEDROCK = FileDeployment("claude", "bedrock", "us.anthropic.claude-x", api_key=KEYS, region="us-east-1", api="converse", rpm=60, tpm=9000)
+AZURE = FileDeployment(
+    "gpt",
+    "azure",
+    "ours",
+    reference="env:AZURE_API_KEY",
+    api_base="https://r.openai.azure.com",
+    api_version="2024-10-21",
+    base_model="gpt-5",
+    stream_timeout_s=20,
+)
+GROQ = FileDeployment("llama", "groq", "llama-x", reference="env:GROQ_API_KEY")
+
+
+def applied(*rows: FileDeployment) -> tuple[str, ...]:
+    summary = apply_config(ConfigFile(Path("config.yaml"), deployments=rows), FILE)
+    return (*summary.created, *summary.changed, *summary.removed)
+
+
+def test_every_column_that_a_row_names_is_kept() -> None:
+    applied(BEDROCK, AZURE)
+    bedrock, azure = Deployment.objects.get(provider="bedrock"), Deployment.objects.get(provider="azure")
+    assert (bedrock.region, bedrock.api, bedrock.rpm_limit, bedrock.tpm_limit) == ("us-east-1", "converse", 60, 9000)
+    assert (azure.api_version, azure.base_model, azure.idle_timeout_s) == ("2024-10-21", "gpt-5", 20)
+
+
+def test_several_values_are_one_sealed_credential_and_resolve_to_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    applied(BEDROCK)
+    credential = Credential.objects.get()
+    assert "private" not in credential.secret
+    assert resolve_fields(credential) == {"aws_access_key_id": "AKIA", "aws_secret_access_key": "private"}
+    assert "private" not in str(list(AuditEvent.objects.values_list("after", flat=True)))
+
+
+def test_applying_again_changes_nothing_and_what_leaves_the_file_falls_back() -> None:
+    applied(BEDROCK, AZURE)
+    assert applied(BEDROCK, AZURE) == ()
+    assert len(applied(replace(BEDROCK, region="", rpm=None), AZURE)) == 1
+    assert Deployment.objects.get(provider="bedrock").rpm_limit is None
+
+
+def test_row_without_a_key_has_no_credential() -> None:
+    applied(replace(BEDROCK, api_key=""))
+    assert Deployment.objects.get().credential is None
+
+
+def test_data_plane_sees_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-x")
+    monkeypatch.setenv("AZURE_API_KEY", "azure-x")
+    applied(AZURE, GROQ)
+    table = load_routes()
+    azure, groq = (table.exact[name].targets[0].deployment for name in ("gpt", "llama"))
+    assert (azure.provider, azure.model, azure.api_version, azure.secret, azure.problem) == ("azure", "ours", "2024-10-21", "azure-x", "")
+    assert (groq.secret, groq.problem, groq.is_operators) == ("gsk-x", "", True)
