@@ -6,7 +6,10 @@ import msgspec
 
 
 class AttemptNote(msgspec.Struct, kw_only=True, gc=False):
-    """One try at one deployment. Milliseconds count from when the call came in."""
+    """One try at one deployment. Milliseconds count from when the call came in.
+
+    `route` is the public name that it was made for; `left_out` names what of the call this provider was not sent.
+    """
 
     id: str
     deployment: str
@@ -21,6 +24,8 @@ class AttemptNote(msgspec.Struct, kw_only=True, gc=False):
     error_message: str = ""
     upstream_request_id: str = ""
     cost_nano: int | None = None
+    route: str = ""
+    left_out: list[str] = []
 
 
 class LineNote(msgspec.Struct, gc=False):

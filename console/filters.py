@@ -34,7 +34,20 @@ TEXTS: dict[str, tuple[Promise, tuple[str, ...]]] = {
     "user": (_("User"), ("user_name", "user_id")),
     "session": (_("Session"), ("session_id",)),
 }
+# What a provider refuses for our key's or our deployment's sake, and of all other refusals below 500 those that are its own.
+_SET_UP = Q(status__in=(401, 402, 403, 404))
+_ITS_OWN = Q(status__in=(408, 424, 429))
+_REFUSED = Q(error_source="provider", status__gte=400, status__lt=500)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def on_side(side: str) -> Q:
+    """By status, as near as a query comes to what the pages read from the reason of the last attempt."""
+    if side == "client":
+        return Q(error_source=side) | (_REFUSED & ~_SET_UP & ~_ITS_OWN)
+    if side == "gateway":
+        return Q(error_source=side) | (_REFUSED & _SET_UP)
+    return Q(error_source=side) & (~_REFUSED | _ITS_OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,7 @@ class RequestFilter:
         if self.outcome:
             wanted &= ~Q(outcome="ok") if self.outcome == "problem" else Q(outcome=self.outcome)
         if self.side:
-            wanted &= Q(error_source=self.side)
+            wanted &= on_side(self.side)
         if self.status:
             wanted &= Q(status=int(self.status))
         for name, value in self.texts:

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.models import RequestRecord
-from console.timeline import Attempt
+from console.attempts import RETHOUGHT, Attempt, read_attempts
+from console.templatetags.figures import duration
 
 
 class Side(NamedTuple):
@@ -58,10 +59,15 @@ class Story(NamedTuple):
 
     look: str
     icon: str
+    who: str
     happened: str
     side: str
     remedy: str
     told: str
+
+
+# Nothing was sent, so what the caller was told is not about these.
+_UNASKED = ("not_served", "not_translatable", "invalid_request", "credential_unusable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,18 @@ class Ending:
     record: RequestRecord
 
     @property
+    def blamed(self) -> Attempt | None:
+        """The attempt whose failure was told to the caller. Its reason says whose side that was on: a provider also refuses what is wrong
+        with the request, or with our key.
+        """
+        if self.record.error_source != "provider":
+            return None
+        return next((one for one in reversed(read_attempts(self.record)) if one.failed and one.error_code not in _UNASKED), None)
+
+    @property
     def side(self) -> Side:
-        source = self.record.error_source or ("client" if self.record.outcome == "client_left" else "")
+        blamed = self.blamed
+        source = blamed.side if blamed else self.record.error_source or ("client" if self.record.outcome == "client_left" else "")
         return SIDES.get(source, _NOBODY)
 
     @property
@@ -87,45 +103,59 @@ class Ending:
         """None where there is nothing to tell: a first attempt that went well."""
         if self.record.outcome == "ok":
             return _recovered(attempts)
+        side = self.side
         return Story(
-            self.side.look,
-            self.side.icon,
-            _happened(self.record, attempts),
-            str(self.side.sentence),
-            _remedy(self.record),
+            side.look,
+            side.icon,
+            str(side.word),
+            _happened(self.record, self.blamed),
+            str(side.sentence),
+            self._what_to_do(attempts),
             self.record.error_message,
         )
 
+    def _what_to_do(self, attempts: list[Attempt]) -> str:
+        is_all = len(attempts) > 1 and all(attempt.failed for attempt in attempts)
+        many = _("All %(n)s attempts failed.") % {"n": len(attempts)} if is_all else ""
+        return f"{many} {_remedy(self.record, self.blamed)}".strip()
+
 
 def _recovered(attempts: list[Attempt]) -> Story | None:
-    failed = next((attempt for attempt in attempts if attempt.failed), None)
-    if failed is None:
+    """What somebody should mend comes before what passed by itself."""
+    failures = [attempt for attempt in attempts if attempt.failed]
+    if not failures:
         return None
-    last = attempts[-1]
-    them = SIDES["provider"]
-    happened = _("%(name)s answered %(status)s.") % {"name": failed.name, "status": failed.status or failed.error_code or _("nothing")}
-    remedy = _("Sent to %(name)s instead; the caller saw one answer. Nothing to do.") % {"name": last.name}
-    if last.name == failed.name:
-        remedy = _("Sent there again; the caller saw one answer. Nothing to do.")
-    return Story(them.look, them.icon, happened, str(them.sentence), remedy, "")
+    told = next((attempt for attempt in failures if attempt.side == "gateway"), failures[0])
+    side = SIDES[told.side]
+    after = {"name": attempts[-1].name, "time": duration(attempts[-1].started_ms)}
+    if attempts[-1].step == RETHOUGHT:
+        served = _("Sent to %(name)s again without it after %(time)s; the caller saw one answer.") % after
+    elif attempts[-1].name == told.name:
+        served = _("Sent there again after %(time)s; the caller saw one answer.") % after
+    else:
+        served = _("Sent to %(name)s after %(time)s; the caller saw one answer.") % after
+    remedy = str(told.reason.remedy) if told.reason and told.side == "gateway" else _("Nothing to do.")
+    return Story(side.look, side.icon, str(side.word), told.happened, str(side.sentence), f"{served} {remedy}", "")
 
 
-def _happened(record: RequestRecord, attempts: list[Attempt]) -> str:
+def _happened(record: RequestRecord, blamed: Attempt | None) -> str:
     code = f"{record.status or ''} {record.error_code}".strip()
     sentences = {
         "client_left": _("The client left before the end. What was answered until then is charged."),
-        "truncated": _("The answer stopped before its end."),
+        "truncated": " ".join([_("The answer stopped before its end."), *([blamed.happened] if blamed and blamed.reason else [])]),
         "interrupted": _("The answer was broken off after it had begun."),
         "refused": _("Refused (%(code)s).") % {"code": code} if code else _("Refused."),
     }
     if record.outcome in sentences:
         return sentences[record.outcome]
-    if record.error_source == "provider" and attempts:
-        return _("%(name)s answered %(code)s.") % {"name": attempts[-1].name, "code": code or _("nothing")}
+    if blamed:
+        return blamed.happened
     return _("Failed (%(code)s).") % {"code": code} if code else _("Failed.")
 
 
-def _remedy(record: RequestRecord) -> str:
+def _remedy(record: RequestRecord, blamed: Attempt | None) -> str:
     if record.outcome == "client_left":
         return _("Nothing to do.")
+    if blamed and blamed.reason:
+        return str(blamed.reason.remedy)
     return str(_REMEDIES.get(record.error_code) or _REMEDY_OF_SIDE.get(record.error_source) or "")

@@ -1,63 +1,12 @@
 """The waterfall of one request: its attempts laid out on one scale. Lengths are percent of the lane, ready for SVG."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from audit.models import RequestRecord
+from console.attempts import Attempt, read_attempts
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000)
 _ROOM_FOR_LABEL = 0.72
-_ENDED_WELL = ("ok", "client_left", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One entry of a record's `attempts`; whatever the entry lacks is nothing."""
-
-    number: int
-    deployment: str
-    provider: str
-    model: str
-    started_ms: float
-    first_byte_ms: float | None
-    duration_ms: float
-    status: int
-    outcome: str
-    error_code: str
-    error_message: str
-    upstream_request_id: str
-    cost_nano: int
-
-    @classmethod
-    def read(cls, number: int, entry: dict[str, Any]) -> "Attempt":
-        first = entry.get("first_byte_ms")
-        return cls(
-            number=number,
-            deployment=str(entry.get("deployment") or ""),
-            provider=str(entry.get("provider") or ""),
-            model=str(entry.get("model") or ""),
-            started_ms=float(entry.get("started_ms") or 0),
-            first_byte_ms=None if first is None else float(first),
-            duration_ms=float(entry.get("duration_ms") or 0),
-            status=int(entry.get("status") or 0),
-            outcome=str(entry.get("outcome") or ""),
-            error_code=str(entry.get("error_code") or ""),
-            error_message=str(entry.get("error_message") or ""),
-            upstream_request_id=str(entry.get("upstream_request_id") or ""),
-            cost_nano=int(entry.get("cost_nano") or 0),
-        )
-
-    @property
-    def name(self) -> str:
-        return self.deployment or self.provider or self.model
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome not in _ENDED_WELL
-
-    @property
-    def ended_ms(self) -> float:
-        return self.started_ms + self.duration_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +61,9 @@ class _Scale:
         return [Tick(self.at(ms), ms) for ms in range(0, int(self.length_ms) + 1, step)][:12]
 
 
-def read_attempts(record: RequestRecord) -> list[Attempt]:
-    return [Attempt.read(number, entry) for number, entry in enumerate(record.attempts, start=1) if isinstance(entry, dict)]
-
-
 def _lane(attempt: Attempt, scale: _Scale) -> Lane:
     start, end, first = attempt.started_ms, attempt.ended_ms, attempt.first_byte_ms
-    if attempt.failed and first is None:
+    if attempt.was_refused or (attempt.failed and first is None):
         return Lane(attempt, attempt.duration_ms, [scale.bar("fail", start, end)], label_at=scale.label_after(end))
     if first is None:
         return Lane(attempt, attempt.duration_ms, [scale.bar("wait", start, end)])

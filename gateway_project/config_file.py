@@ -10,9 +10,11 @@ from pathlib import Path
 from gateway_project.env import WrongSetting
 from gateway_project.first_run import write_private
 from gateway_project.model_list import FileDeployment, deployments_from
+from gateway_project.router_file import FilePolicy, policy_from
 from gateway_project.yaml_source import Source, read_source
 
 REMEMBERED = "config.path"
+READ = frozenset({"model_list", "general_settings", "router_settings", "litellm_settings"})
 HONOURED_GENERAL = {"master_key": "master_key", "database_url": "database_url", "litellm_key_header_name": "key_header"}
 
 
@@ -26,6 +28,7 @@ class ConfigFile:
     path: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     deployments: tuple[FileDeployment, ...] = ()
+    policy: FilePolicy = field(default_factory=FilePolicy)
     not_honoured: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -54,9 +57,10 @@ def load_config(path: Path) -> ConfigFile:
     source = read_source(path)
     general, ignored_general = _general(source)
     deployments, ignored_models = deployments_from(source)
-    rest = [key for name in source.data if name not in {"model_list", "general_settings"} for key in _leaves(source.data[name], str(name))]
-    not_honoured = dict.fromkeys([*ignored_models, *ignored_general, *rest, *source.repeated])
-    return ConfigFile(path, general, deployments, tuple(not_honoured), tuple(dict.fromkeys(source.missing)))
+    policy, ignored_policy = policy_from(source)
+    rest = [key for name in source.data if name not in READ for key in _leaves(source.data[name], str(name))]
+    not_honoured = dict.fromkeys([*ignored_models, *ignored_general, *ignored_policy, *rest, *source.repeated])
+    return ConfigFile(path, general, deployments, policy, tuple(not_honoured), tuple(dict.fromkeys(source.missing)))
 
 
 def _general(source: Source) -> tuple[dict[str, str], list[str]]:

@@ -15,12 +15,15 @@ from audit.trail import Actor, describe, record_change
 from gateway_project.config_file import ConfigFile
 from gateway_project.default_rows import is_untouched
 from gateway_project.model_list import LONGEST_NAME, FileDeployment
-from routing.actions import Target, delete_route, set_targets
+from gateway_project.router_file import FilePolicy
+from routing.actions import Target, change_policy, create_policy, delete_route, set_targets
 from routing.credentials import CredentialUnusable, decrypt, encrypt
 from routing.egress import url_problem
-from routing.models import Credential, Deployment, Origin, Route
+from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
 
 Row = TypeVar("Row", Credential, Deployment, Route)
+# What a file can say of all routes.
+POLICY_COLUMNS = ("strategy", "retries", "allowed_fails", "cooldown_s", "default_fallbacks")
 DEFAULT_FIRST_BYTE_TIMEOUT_S, DEFAULT_IDLE_TIMEOUT_S = 600.0, 120.0
 
 
@@ -78,7 +81,7 @@ def _short(name: str) -> str:
 def apply_config(config: ConfigFile, actor: Actor, *, dry_run: bool = False) -> Summary:
     """Idempotent: a second call with the same file changes and records nothing. One transaction; a dry run rolls it back."""
     with transaction.atomic():
-        pass_over = _Pass(actor)
+        pass_over = _Pass(actor, config.policy)
         pass_over.apply(named(config.deployments))
         summary = pass_over.summary()
         if not summary.is_empty:
@@ -94,6 +97,7 @@ class _Pass:
     """One going over all rows of the file, noting what it does."""
 
     actor: Actor
+    policy: FilePolicy
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -106,9 +110,12 @@ class _Pass:
     def apply(self, wanted: list[Wanted]) -> None:
         credentials = self._credentials(wanted)
         deployments = {one.name: self._deployment(one, credentials.get(_key_of(one.row))) for one in wanted}
-        for route in dict.fromkeys(one.row.route for one in wanted):
+        routes = dict.fromkeys(one.row.route for one in wanted)
+        aliases = {alias: route for alias, route in self.policy.aliases.items() if route in routes and alias not in routes}
+        for name, route in {**{name: name for name in routes}, **aliases}.items():
             targets = {deployments[one.name]: one.row for one in wanted if one.row.route == route}
-            self._route(route, {deployment: row for deployment, row in targets.items() if deployment})
+            self._route(name, {deployment: row for deployment, row in targets.items() if deployment})
+        self._routing()
         for model in (Route, Deployment, Credential):
             for row in model._default_manager.filter(origin=Origin.FILE):
                 if row not in self.seen:
@@ -148,7 +155,7 @@ class _Pass:
             "base_model": row.base_model,
             "rpm_limit": row.rpm,
             "tpm_limit": row.tpm,
-            "first_byte_timeout_s": row.timeout_s or DEFAULT_FIRST_BYTE_TIMEOUT_S,
+            "first_byte_timeout_s": row.timeout_s or self.policy.timeout_s or DEFAULT_FIRST_BYTE_TIMEOUT_S,
             "idle_timeout_s": row.stream_timeout_s or DEFAULT_IDLE_TIMEOUT_S,
             "is_active": True,
         }
@@ -156,7 +163,8 @@ class _Pass:
         return self._put(draft, values)
 
     def _route(self, name: str, targets: dict[Deployment, FileDeployment]) -> None:
-        route = self._put(Route.objects.filter(name=name).first() or Route(name=name), {"is_active": True, "description": ""})
+        values = {"is_active": True, "description": "", **self.policy.for_route(name)}
+        route = self._put(Route.objects.filter(name=name).first() or Route(name=name), values)
         if route is None:
             return
         # chances are whole numbers here, and shares such as 0.9 and 0.1 with LiteLLM
@@ -167,6 +175,20 @@ class _Pass:
         after = _targets(route)
         if before != after and f"route {name}" not in self.created:
             self.changed.append(f"route {name}: {' + '.join(before) or 'nothing'} -> {' + '.join(after) or 'nothing'}")
+
+    def _routing(self) -> None:
+        """What holds for all routes. What the file no longer says is as it was without a file."""
+        known, said = RoutingPolicy.objects.first(), self.policy.for_all()
+        if known is None:
+            if said:
+                create_policy(RoutingPolicy(origin=Origin.FILE, **said), actor=self.actor)
+                self.created.append("routing policy")
+        elif known.origin == Origin.FILE:
+            values = {name: said.get(name, getattr(RoutingPolicy(), name)) for name in POLICY_COLUMNS}
+            before, after = describe(known), describe(change_policy(known, values, actor=self.actor))
+            self.changed += [f"routing policy: {differences}"] if (differences := _differences(before, after)) else []
+        elif said:
+            self.left.append("the routing policy was set in a page and stays as it is; delete it there to let the file's take its place")
 
     def _put(self, row: Row, values: dict[str, Any]) -> Row | None:
         """Makes the row or changes it; None where it belongs to a page."""

@@ -61,6 +61,9 @@ TALLYGATE_DRAIN_S = env.number("TALLYGATE_DRAIN_S", 600, meaning="seconds that r
 TALLYGATE_DEFAULT_PARALLEL = env.number(
     "TALLYGATE_DEFAULT_PARALLEL", 100, meaning="calls at once of a key without a limit of its own; 0 for no limit"
 )
+TALLYGATE_MAX_IN_FLIGHT = env.whole(
+    "TALLYGATE_MAX_IN_FLIGHT", 2000, meaning="calls that one process has under way at most, whoever makes them; 0 for no limit"
+)
 TALLYGATE_LEASE_S = env.number(
     "TALLYGATE_LEASE_S", 90, meaning="seconds that a process may spend its shares of budgets without a word from the database"
 )

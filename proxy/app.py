@@ -18,6 +18,9 @@ from routing.dialects.base import Dialect
 logger = logging.getLogger(__name__)
 
 INTERNAL = "Something went wrong in the gateway. Gateway's side. Its log has the request id."
+OVERLOADED = GatewayError(
+    503, "overloaded", "The gateway has as many calls under way as it can take. Gateway's side. Try again.", retry_after_s=1
+)
 JSON: Fields = [(b"content-type", b"application/json")]
 
 
@@ -32,6 +35,10 @@ class DataPlane:
         client = Client(scope, receive, send)
         if place is not None and scope["method"] in place.endpoint.methods:
             if place.endpoint.operation:
+                if self.plane.is_full:
+                    self.plane.turned_away += 1
+                    await _say(client, place.endpoint.dialect, OVERLOADED)
+                    return
                 exchange = Exchange(self.plane, place.endpoint, client, self._address(scope, client), path_ask=place.path_ask)
                 await self._walk(exchange)
                 return

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-from billing.usage import Usage
 from proxy.asgi import Fields
 from proxy.exchange import Attempt, Exchange
 
@@ -27,14 +26,12 @@ def attempt_headers(exchange: Exchange) -> Fields:
     ]
 
 
-def cost_header(exchange: Exchange, attempt: Attempt, usage: Usage) -> Fields:
+def cost_header(exchange: Exchange, attempt: Attempt) -> Fields:
     """In dollars, for answers whose usage is known before their first byte goes out."""
-    if not exchange.endpoint.is_billed:
+    charge = exchange.charge_of(attempt)
+    if charge is None or charge[2].unpriced:
         return []
-    cost = exchange.price(attempt, usage)
-    if cost.unpriced:
-        return []
-    return [(b"x-litellm-response-cost", b"%d.%09d" % divmod(cost.amount_nano, NANO))]
+    return [(b"x-litellm-response-cost", b"%d.%09d" % divmod(charge[2].amount_nano, NANO))]
 
 
 def _told(attempt: Attempt) -> bytes:

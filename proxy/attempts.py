@@ -16,7 +16,7 @@ from proxy.upstream import Response
 from routing import translation
 from routing.dialects.base import Ask, BadBody
 from routing.failures import Reason, reason_of
-from routing.providers.base import Call, NotServed, UpstreamRequest, forwarded
+from routing.providers.base import Call, NotServed, UpstreamRequest, forwarded, request_id
 from routing.providers.registry import PROVIDERS
 from routing.snapshot import DeploymentSnapshot
 from routing.translation import Unsayable
@@ -74,6 +74,7 @@ def _built(exchange: Exchange, attempt: Attempt, asked: Ask, headers: Fields) ->
     """The request as this provider wants it; raises CallError where it takes no such call."""
     try:
         body = translation.request(exchange.dialect, attempt.spoken, asked, attempt.model)
+        attempt.note.left_out = _left_out(exchange, attempt, asked)
         own_access = exchange.own_access if exchange.endpoint.cloud == attempt.provider.name else b""
         call = Call(
             exchange.endpoint.operation,
@@ -96,6 +97,12 @@ def _built(exchange: Exchange, attempt: Attempt, asked: Ask, headers: Fields) ->
     except BadBody as error:
         _note_unserved(exchange, attempt, "invalid_request", str(error))
         raise ClientError(400, "invalid_request", str(error)) from None
+
+
+def _left_out(exchange: Exchange, attempt: Attempt, asked: Ask) -> list[str]:
+    """What of the call this provider is not sent: what its dialect cannot say, and thinking that another account has signed."""
+    lost = list(asked.lost) if attempt.spoken.family != exchange.dialect.family else []
+    return [*lost, "thinking"] if attempt.foreign_turns and "thinking" not in lost else lost
 
 
 def _note_unserved(exchange: Exchange, attempt: Attempt, code: str, text: str) -> None:
@@ -127,6 +134,7 @@ def _attempt(exchange: Exchange, deployment: DeploymentSnapshot, name: str) -> A
         provider=provider.name,
         model=model,
         started_ms=exchange.elapsed_ms(),
+        route=name,
     )
     turn = translation.answer(exchange.dialect, spoken, ask, exchange.request_id)
     attempt = Attempt(note, deployment, provider, model, Meter(spoken), spoken, turn)
@@ -187,7 +195,7 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
         exchange.waited_s += time.perf_counter() - begun
     note = attempt.note
     note.status = response.status
-    note.upstream_request_id = field(response.headers, b"request-id")[:100]
+    note.upstream_request_id = request_id(response.headers)[:100]
     if response.status < 400:
         sessions.note(exchange, attempt)
     return response

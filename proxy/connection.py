@@ -16,6 +16,9 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_FIELDS = 200
 BUFFERED_BYTES = 256 * 1024
 BODILESS = frozenset({204, 304})
+# Who had hung up before it heard of a call says so at once, who breaks off later may have worked on it; and a machine that is gone
+# without a word is found out much later.
+STALE_WITHIN_S = 2.0
 
 
 class ConnectionBroken(Exception):
@@ -41,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._calls = 0
+        self._asked_at = 0.0
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
         self._head_bytes = 0
@@ -51,6 +55,7 @@ class Connection(asyncio.Protocol):
     async def ask(self, head: bytes, body: bytes) -> None:
         """Sends a request and waits for the answer's head; raises ConnectionBroken."""
         self._calls += 1
+        self._asked_at = asyncio.get_running_loop().time()
         self.is_reusable = False
         self.headers = []
         self._head_bytes = 0
@@ -132,7 +137,8 @@ class Connection(asyncio.Protocol):
         if self._has_head and not self._is_done and self._ends_with_connection() and exc is None:
             self._is_done = True
         elif self._fault is None:
-            was_untouched = self._calls > 1 and not self._head_bytes
+            was_at_once = asyncio.get_running_loop().time() - self._asked_at < STALE_WITHIN_S
+            was_untouched = self._calls > 1 and not self._head_bytes and was_at_once
             broken = ConnectionBroken("closed before the end") if exc is None else ConnectionReset("reset")
             self._fault = StaleConnection() if was_untouched else broken
         self._wake()

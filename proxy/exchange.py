@@ -78,6 +78,7 @@ class Attempt:
     reason: Reason | None = None
     retry_after_s: float | None = None
     foreign_turns: int = 0
+    charge: Charge | None = None
 
     @property
     def priced_model(self) -> str:
@@ -228,18 +229,23 @@ class Exchange:
         for attempt in self.attempts:
             if attempt.asked is not None:
                 attempt.asked.cancel()
-            used = self._used(attempt)
-            vital_signs.end(self, attempt, tokens_of(used) if used is not None else 0)
-            if used is not None:
-                price = self.price(attempt, used)
-                charges.append((attempt, used, price))
+            charge = self.charge_of(attempt)
+            vital_signs.end(self, attempt, tokens_of(charge[1]) if charge is not None else 0)
+            if charge is not None:
+                charges.append(charge)
                 if attempt.hold is not None:
-                    attempt.hold.settle(price.amount_nano)
+                    attempt.hold.settle(charge[2].amount_nano)
             elif attempt.hold is not None:
                 attempt.hold.release()
         if self.slot is not None:
             self._leave(self.slot, charges)
         self.plane.journal.close(self.request_id, entry(self, charges))
+
+    def charge_of(self, attempt: Attempt) -> Charge | None:
+        """What an attempt used and costs, reckoned once; None when it costs nothing. Asked for when nothing can change it any more."""
+        if attempt.charge is None and (used := self._used(attempt)) is not None:
+            attempt.charge = (attempt, used, self.price(attempt, used))
+        return attempt.charge
 
     def _leave(self, slot: Slot, charges: list[Charge]) -> None:
         """A call that was refused after all counts under no rate limit."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    in_flight: int = 2000  # calls of one process at once; 0 for no limit
     body_bytes: int = 32 * 1024 * 1024
     body_idle_s: float = 30
     write_stall_s: float = 60

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,10 +22,14 @@ from routing.sticky import Sticky
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
 
+logger = logging.getLogger(__name__)
+
+TELL_EVERY_S = 10.0
+
 
 @dataclass(slots=True)
 class Plane:
-    """`snapshot` is replaced whole by the refresher; `live` holds the calls under way."""
+    """`snapshot` is replaced whole by the refresher; `live` holds the calls under way, `turned_away` counts those there was no room for."""
 
     journal: Journal
     upstream: Upstream
@@ -42,8 +47,14 @@ class Plane:
     is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken
     is_draining: bool = False
     live: "set[Exchange]" = field(default_factory=set)
+    turned_away: int = 0
+    _told_at: float = 0.0
     _sweeper: "asyncio.Task[None] | None" = None
     _pings: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    @property
+    def is_full(self) -> bool:
+        return 0 < self.limits.in_flight <= len(self.live)
 
     def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep_forever())
@@ -74,3 +85,6 @@ class Plane:
                 task = asyncio.create_task(keep_awake(exchange))
                 self._pings.add(task)
                 task.add_done_callback(self._pings.discard)
+        if self.turned_away and now - self._told_at >= TELL_EVERY_S:
+            logger.warning("calls were turned away: the process has all that it takes", extra={"fields": {"calls": self.turned_away}})
+            self.turned_away, self._told_at = 0, now

@@ -22,6 +22,9 @@ SWEEP_S = 5.0
 NAMES_S = 10.0
 SECOND_FAMILY_AFTER_S = 0.25
 DEFAULT_PORTS = {"http": 80, "https": 443}
+# A machine that is gone without a word is found out within a minute, whether we wait for it or write to it. Each where the platform has it.
+GONE_AFTER_S = 60
+TCP_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": GONE_AFTER_S * 1000}
 
 LookUp = Callable[[str, int], Awaitable[Sequence[aiohappyeyeballs.AddrInfoType]]]
 
@@ -45,6 +48,14 @@ class Place:
     origin: Origin
     host_field: bytes
     path: bytes
+
+
+def _watch_over(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in TCP_OPTIONS.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _by_the_system(host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
@@ -102,7 +113,7 @@ class Pool:
             addresses = await self._addresses(origin)
             checked_address([str(entry[4][0]) for entry in addresses], self._allowed, is_operators=origin.is_trusted)
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=SECOND_FAMILY_AFTER_S, interleave=1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _watch_over(sock)
             context = self._context() if origin.is_tls else None
             name = origin.host if origin.is_tls else None
             _, connection = await loop.create_connection(Connection, sock=sock, ssl=context, server_hostname=name)

@@ -26,6 +26,8 @@ async def relay(exchange: Exchange, response: Response) -> None:
         headers += rate_headers(exchange.slot)
     if exchange.clamped_to:
         headers.append((b"x-tallygate-max-tokens", b"%d" % exchange.clamped_to))
+    if exchange.ask is not None and exchange.ask.lost:
+        headers.append((b"x-tallygate-lost", ", ".join(exchange.ask.lost).encode("ascii", "replace")[:1000]))
     exchange.status = response.status
     try:
         if response.status < 400 and _is_stream(exchange, field(response.headers, b"content-type")):
@@ -109,7 +111,7 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
         if meter.error is not None:
             _note_error(exchange, meter.error)
-        headers += cost_header(exchange, attempt, meter.usage())
+        headers += cost_header(exchange, attempt)
         if attempt.turn is not None:
             body = _turned(attempt.turn, body)
     else:
@@ -142,8 +144,6 @@ def _note_refusal(exchange: Exchange, response: Response, body: bytes) -> Told:
     exchange.outcome = "failed"
     told = exchange.attempts[-1].spoken.read_error(response.status, response.headers, body)
     exchange.error_source, exchange.error_code, exchange.error_message = "provider", told.kind or f"http_{response.status}", told.message
-    note = exchange.attempts[-1].note
-    note.error_code, note.error_message = exchange.error_code, told.message
     return told
 
 

@@ -1,5 +1,6 @@
 """Admin pages of routes, deployments and credentials. The configuration file's rows are only shown; secrets go in and never come out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -21,18 +22,6 @@ from routing.probe import Outcome
 from routing.providers.registry import PROVIDERS
 
 PROVIDER_CHOICES = [(name, _("built-in demo") if name == "demo" else name) for name in PROVIDERS]
-FAILURES = {
-    "credential_unusable": _("the credential's secret cannot be read"),
-    "credential_refused": _("the provider refused the credential"),
-    "address_refused": _("the address may not be reached from here"),
-    "timeout": _("the provider did not answer in time"),
-    "unreachable": _("no connection could be made"),
-    "model_unknown": _("the provider does not know the model"),
-    "request_refused": _("the provider refused the request"),
-    "rate_limited": _("the provider's rate limit is used up"),
-    "overloaded": _("the provider is overloaded"),
-    "provider_error": _("the provider failed"),
-}
 
 
 class FromFileAdmin(AuditedAdmin):
@@ -48,6 +37,53 @@ class FromFileAdmin(AuditedAdmin):
         """Unfold names the row by its id where Django hands over the row itself."""
         row = self.model._default_manager.filter(pk=named).first() if isinstance(named, str) else named
         return row is None or row.origin == Origin.PAGE
+
+
+def told(outcome: Outcome) -> str:
+    """In the words of `tallygate doctor`, then status and time."""
+    status = _("status %(status)s, ") % {"status": outcome.status} if outcome.status and not outcome.ok else ""
+    return f"{outcome.sentence} ({status}{outcome.ms} ms)"
+
+
+class TestsConnections(FromFileAdmin):
+    """Buttons that make one tiny real call to deployments. Every call is audited, and all of them together are limited."""
+
+    actions = ["test_selected"]
+    actions_submit_line = ["save_and_test"]
+
+    def deployments_of(self, row: Any) -> Iterable[Deployment]:
+        raise NotImplementedError
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
+        self._test_if_asked(request, obj)
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        self._test_if_asked(request, obj)
+        return super().response_change(request, obj)
+
+    def _test_if_asked(self, request: HttpRequest, row: Any) -> None:
+        """After the form's transaction: no database lock is held while the provider is asked."""
+        if f"{self.opts.app_label}_{self.opts.model_name}_save_and_test" in request.POST:
+            self._test(request, row)
+
+    @action(description=_("Save and test connection"), permissions=["change"])
+    def save_and_test(self, request: HttpRequest, obj: Any) -> None:
+        """The button; what it does happens after saving."""
+
+    @admin.action(description=_("Test connection"), permissions=["change"])
+    def test_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self._test(request, row)
+
+    def _test(self, request: HttpRequest, row: Any) -> None:
+        deployments = list(self.deployments_of(row))
+        for deployment in deployments:
+            outcome = actions.test_deployment(deployment, actor=actor_of(request))
+            level = messages.SUCCESS if outcome.ok else messages.ERROR
+            messages.add_message(request, level, f"{deployment.name}: {told(outcome)}")
+        if not deployments:
+            messages.warning(request, _("%(name)s: no deployment uses it, so there is nothing to call.") % {"name": row})
 
 
 def provider_field() -> forms.ChoiceField:
@@ -78,7 +114,7 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
 
 @admin.register(Credential)
-class CredentialAdmin(FromFileAdmin):
+class CredentialAdmin(TestsConnections):
     form = CredentialForm
     verb_fields = actions.CREDENTIAL_FIELDS
     fields = ["name", "provider", "secret_shown", "new_secret"]
@@ -107,6 +143,9 @@ class CredentialAdmin(FromFileAdmin):
     def delete_row(self, row: Credential, actor: Actor) -> None:
         actions.delete_credential(row, actor=actor)
 
+    def deployments_of(self, row: Credential) -> Iterable[Deployment]:
+        return Deployment.objects.filter(credential=row, is_active=True).select_related("credential").order_by("name")
+
 
 class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     provider = provider_field()
@@ -129,15 +168,13 @@ class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(FromFileAdmin):
+class DeploymentAdmin(TestsConnections):
     form = DeploymentForm
     verb_fields = actions.DEPLOYMENT_FIELDS
     list_display = ["name", "provider", "model", "credential", "is_active", "origin"]
     list_filter = ["provider", "is_active", "origin"]
     list_select_related = ["credential"]
     search_fields = ["name", "model"]
-    actions = ["test_selected"]
-    actions_submit_line = ["save_and_test"]
 
     def create_row(self, row: Deployment, form: Any, actor: Actor) -> None:
         actions.create_deployment(row, actor=actor)
@@ -148,39 +185,8 @@ class DeploymentAdmin(FromFileAdmin):
     def delete_row(self, row: Deployment, actor: Actor) -> None:
         actions.delete_deployment(row, actor=actor)
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
-        self._test_if_asked(request, obj)
-        return super().response_add(request, obj, post_url_continue)
-
-    def response_change(self, request: HttpRequest, obj: Any) -> Any:
-        self._test_if_asked(request, obj)
-        return super().response_change(request, obj)
-
-    def _test_if_asked(self, request: HttpRequest, deployment: Deployment) -> None:
-        """After the form's transaction: no database lock is held while the provider is asked."""
-        if "routing_deployment_save_and_test" in request.POST:
-            self._test(request, Deployment.objects.get(pk=deployment.pk))
-
-    @action(description=_("Save and test connection"), permissions=["change"])
-    def save_and_test(self, request: HttpRequest, obj: Deployment) -> None:
-        """The button; what it does happens after saving."""
-
-    @admin.action(description=_("Test connection"), permissions=["change"])
-    def test_selected(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
-        for deployment in queryset.select_related("credential"):
-            self._test(request, deployment)
-
-    def _test(self, request: HttpRequest, deployment: Deployment) -> None:
-        outcome = actions.test_deployment(deployment, actor=actor_of(request))
-        level = messages.SUCCESS if outcome.ok else messages.ERROR
-        messages.add_message(request, level, f"{deployment.name}: {told(outcome)}")
-
-
-def told(outcome: Outcome) -> str:
-    if outcome.ok:
-        return str(_("works, answered in %(ms)s ms") % {"ms": outcome.ms})
-    reason = str(FAILURES.get(outcome.error, outcome.error))
-    return f"{reason} ({outcome.status})" if outcome.status else reason
+    def deployments_of(self, row: Deployment) -> Iterable[Deployment]:
+        return Deployment.objects.filter(pk=row.pk).select_related("credential")
 
 
 class TargetInline(TabularInline):

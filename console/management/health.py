@@ -33,7 +33,7 @@ def health(request: HttpRequest, model: str = "") -> dict[str, Any]:
         if outcome.ok:
             healthy.append(entry)
         else:
-            unhealthy.append({**entry, "error": outcome.error, "status": outcome.status})
+            unhealthy.append({**entry, "error": outcome.error, "message": outcome.sentence, "status": outcome.status})
     return {
         "healthy_endpoints": healthy,
         "unhealthy_endpoints": unhealthy,

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from audit.models import RequestRecord
 from console.access import administrators_only
+from console.attempts import tally
 from console.figures import usage_of
 from console.filters import EVERYTHING, OUTCOMES, PAGE, SIDES, TEXTS, RequestFilter
 from console.outcomes import Ending
@@ -56,6 +57,7 @@ def request_detail(request: HttpRequest, request_id: str) -> HttpResponse:
     context = {
         "record": record,
         "times": times,
+        "tally": tally(times.attempts),
         "story": Ending(record).story(times.attempts),
         "bill": bill(record),
         "used": usage_of(record),

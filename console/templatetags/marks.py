@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from audit.models import RequestRecord
 from console import numbers
+from console.attempts import Attempt
 from console.navigation import menu
-from console.outcomes import Ending, Story
+from console.outcomes import SIDES, Ending, Story
 from console.pages.theme import COOKIE, THEMES
 from console.templatetags.figures import NONE_YET, language, money4, money_text
-from console.timeline import Attempt
 
 register = template.Library()
 
@@ -63,15 +63,30 @@ def outcome_badges(record: RequestRecord, story: Story | None) -> SafeString:
     if record.outcome != "ok":
         badges.append(badge(ending.side.look, ending.side.icon, str(ending.side.word)))
     elif story:
-        badges.append(badge(story.look, story.icon, _("provider, recovered")))
+        badges.append(badge(story.look, story.icon, _("%(side)s, recovered") % {"side": story.who}))
     return format_html_join("", "{}", ((one,) for one in badges))
 
 
 @register.simple_tag
 def attempt_badge(attempt: Attempt) -> SafeString:
+    """Its status, in the colours of whoever's side its failure was on."""
     if attempt.failed:
-        return badge("them", "cloud", str(attempt.status or attempt.error_code or _("failed")))
+        side = SIDES[attempt.side]
+        return badge(side.look, side.icon, str(attempt.status) if attempt.was_refused else _("failed"))
     return badge("ok", "ok", str(attempt.status or 200))
+
+
+@register.simple_tag
+def attempt_side(attempt: Attempt) -> str:
+    return str(SIDES[attempt.side].sentence)
+
+
+@register.simple_tag
+def attempt_cost(attempt: Attempt) -> str:
+    """What one attempt added to the request's cost."""
+    if attempt.is_unpriced:
+        return format_html('<span class="state warn">{}</span>', _("unpriced"))
+    return money4(attempt.cost_nano) if attempt.cost_nano else format_html('<span class="quiet">{}</span>', _("costs nothing"))
 
 
 @register.simple_tag

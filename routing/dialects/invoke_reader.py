@@ -15,8 +15,6 @@ from routing.wire.eventstream import is_fault
 # A frame of type chunk has this many bytes besides its payload, and the event of one text delta this many besides its text.
 FRAME_BYTES = 91
 DELTA_BYTES = 75
-# Other models' events differ; hardly any has fewer bytes besides its text.
-OTHERS_BYTES = 20
 METRICS = b"amazon-bedrock-invocationMetrics"
 # Thinking whose text is not shown tells its length in tokens; each counts as this many bytes of text.
 BYTES_PER_TOKEN = 2.5
@@ -118,7 +116,7 @@ class OtherReader(InvokeReader):
         if self._measured is not None:
             self.has_ended = self.has_final_usage = True
         elif is_others:
-            self.frame_bytes = FRAME_BYTES + payload_bytes - max(0, len(event) - OTHERS_BYTES)
+            self.frame_bytes = FRAME_BYTES + payload_bytes - _text_bytes(event)
             return True
         return False
 
@@ -132,6 +130,10 @@ class OtherReader(InvokeReader):
     def see_whole(self, body: bytes, headers: Fields) -> bool:
         if InvokeReader.see_whole(self, body, headers) and self._message.model:
             return True
+        try:
+            msgspec.json.decode(body)
+        except UNREADABLE:
+            return True  # cut off: not ended
         self.has_started = self.has_ended = True
         self._measured = _of_headers(headers) or _of_body(body)
         self.has_final_usage = self._measured is not None
@@ -140,6 +142,24 @@ class OtherReader(InvokeReader):
     def usage(self) -> Usage:
         is_claudes = bool(self._message.model) and self._message.has_final_usage
         return self._message.usage() if is_claudes or self._measured is None else self._measured
+
+
+def _text_bytes(event: bytes) -> int:
+    """All that an event of an unknown shape says in strings."""
+    try:
+        waiting: list[object] = [msgspec.json.decode(event)]
+    except UNREADABLE:
+        return len(event)
+    found = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found += len(value.encode("utf-8", "surrogatepass"))
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return found
 
 
 def _of_headers(headers: Fields) -> Usage | None:

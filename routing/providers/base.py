@@ -78,7 +78,8 @@ class Provider:
 
 # What a client may say to a provider. Everything else stays here: credentials, cookies, forwarding and our own headers above all.
 FORWARDED = frozenset({
-    b"content-type", b"accept", b"user-agent", b"x-app", b"idempotency-key", b"openai-beta", b"x-client-request-id", b"x-ms-client-request-id",
+    b"content-type", b"accept", b"user-agent", b"x-app", b"idempotency-key", b"openai-beta", b"x-client-request-id",
+    b"x-ms-client-request-id",
 })  # fmt: skip
 FORWARDED_PREFIXES = (b"anthropic-", b"x-amzn-bedrock-", b"x-stainless-")
 
@@ -91,8 +92,8 @@ DROPPED_FROM_ANSWERS = frozenset({
     b"proxy-authentication-info", b"openai-organization", b"openai-project", b"x-request-id", b"apim-request-id", b"x-amzn-requestid",
 })  # fmt: skip
 DROPPED_PREFIXES = (
-    b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-fast-", b"x-tallygate-", b"x-litellm-", b"access-control-", b"x-ratelimit-",
-    b"x-ms-", b"azureml-", b"x-groq-",
+    b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-fast-", b"x-tallygate-", b"x-litellm-", b"access-control-",
+    b"x-ratelimit-", b"x-ms-", b"azureml-", b"x-groq-",
 )  # fmt: skip
 
 
@@ -112,6 +113,16 @@ def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
 def returned(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The provider's headers (names in lower case) that go back to the client, byte for byte."""
     return [field for field in headers if _may_come_down(field[0])]
+
+
+# In the order in which their support asks for them.
+REQUEST_IDS = (b"request-id", b"x-request-id", b"x-amzn-requestid", b"apim-request-id")
+
+
+def request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The provider's own name for the call, as it stands in the head of its answer."""
+    found = {name: value for name, value in headers if name in REQUEST_IDS}
+    return next((found[name].decode("latin-1") for name in REQUEST_IDS if name in found), "")
 
 
 # Remembered, for the names are few and asked for on every call.

@@ -45,11 +45,11 @@ def speaks(deployment: DeploymentSnapshot, operation: str) -> Dialect | None:
 
 def build(call: Call) -> UpstreamRequest:
     """By the dialect that the body is in. The signature comes last, over the final bytes."""
-    deployment, dialect = call.deployment, call.dialect
-    is_mantle = "/model/" not in _path(call) and models.way(deployment) == models.MANTLE
+    deployment, path = call.deployment, _path(call)
+    is_mantle = "/model/" not in path and models.way(deployment) == models.MANTLE
     call.body = _body(call)
-    url = models.host(deployment, is_mantle=is_mantle) + _path(call)
-    if call.query and dialect is NATIVE:
+    url = models.host(deployment, is_mantle=is_mantle) + path
+    if call.query and call.dialect is NATIVE:
         url = f"{url}?{call.query}"
     headers = call.headers
     if not any(name == b"content-type" for name, _ in headers):

@@ -11,7 +11,8 @@ class Compatible:
     """One provider. A `base` that is a path only belongs to servers that everybody has alone, plain http to programs on this machine.
 
     `keys` are environment names parted by blanks, the usual one first; `base_name` is that of the address. `messages` is where, on the same
-    host, Anthropic's tongue is spoken too (None: nowhere). `header` takes the bare key where that is no bearer.
+    host, Anthropic's tongue is spoken too (None: nowhere). `header` takes the bare key where that is no bearer. `tells_usage_unasked`:
+    streams end with their usage by themselves, and asking for it is an error.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Compatible:
     has_responses: bool = False
     messages: str | None = None
     header: str = ""
+    tells_usage_unasked: bool = False
     model_prefix: str = ""
 
     @property
@@ -50,7 +52,7 @@ COMPATIBLES = (
     Compatible("clarifai", "https://api.clarifai.com/v2/ext/openai/v1", "CLARIFAI_PAT CLARIFAI_API_KEY"),
     # .../accounts/ID/ai/v1
     Compatible("cloudflare", "/", "CLOUDFLARE_API_KEY CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_BASE"),
-    Compatible("codestral", "https://codestral.mistral.ai/v1", "CODESTRAL_API_KEY"),
+    Compatible("codestral", "https://codestral.mistral.ai/v1", "CODESTRAL_API_KEY", tells_usage_unasked=True),
     Compatible("cohere", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY CO_API_KEY"),
     Compatible("cohere_chat", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY CO_API_KEY"),
     Compatible("cometapi", "https://api.cometapi.com/v1", "COMETAPI_KEY"),
@@ -106,7 +108,7 @@ COMPATIBLES = (
     Compatible("meganova", "https://api.meganova.ai/v1", "MEGANOVA_API_KEY"),
     Compatible("meta_llama", "https://api.llama.com/compat/v1", "LLAMA_API_KEY"),
     Compatible("minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY", messages="/anthropic"),
-    Compatible("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    Compatible("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", tells_usage_unasked=True),
     Compatible("mixlayer", "https://models.mixlayer.ai/v1", "MIXLAYER_API_KEY"),
     Compatible("modelscope", "https://api-inference.modelscope.cn/v1", "MODELSCOPE_API_KEY"),
     Compatible("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", messages="/anthropic"),

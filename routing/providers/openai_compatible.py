@@ -3,6 +3,7 @@
 from functools import partial
 
 from routing.dialects.base import Dialect
+from routing.dialects.chat import CHAT_UNASKED
 from routing.dialects.messages import MESSAGES
 from routing.providers import anthropic
 from routing.providers.base import Call, Provider, UpstreamRequest
@@ -17,6 +18,8 @@ def speaks(row: Compatible, deployment: DeploymentSnapshot, operation: str) -> D
     """Responses also where the administrator says so: the deployment's `api` is then "responses"."""
     if operation == "messages":
         return MESSAGES if row.messages is not None else None
+    if operation == "chat" and row.tells_usage_unasked:
+        return CHAT_UNASKED
     if operation == "responses" and not (row.has_responses or deployment.api == "responses"):
         return None
     return DIALECTS.get(operation)

@@ -1,4 +1,4 @@
-"""Step five of the walk: one file per ordered pair of dialects. In one family: bytes untouched but for the model's name and the wrapping."""
+"""Step five of the walk: one file per ordered pair of dialects. In one family: bytes untouched but for name and wrapping."""
 
 from typing import Protocol
 

@@ -40,6 +40,7 @@ class Town:
     home: Path
     environment: dict[str, str]
     bill: Path
+    upstream: str
     servers: list[Serving] = field(default_factory=list)
 
     @property
@@ -121,26 +122,27 @@ def town(kind: str, cast: Cast, **stores: str) -> Iterator[Town]:
         if kind == "postgres":
             environment["DATABASE_URL"] = stores.get("database_url") or stack.enter_context(database())
             environment["REDIS_URL"] = stores.get("redis_url") or os.environ["REDIS_URL"]
-        built = Town(folder / "home", environment, folder / "bill.jsonl")
+        bill = folder / "bill.jsonl"
+        built = Town(folder / "home", environment, bill, stack.enter_context(provider(bill)))
         stack.callback(built.clear)
-        upstream = stack.enter_context(_provider(folder, built.bill))
         built.serve(ALONE).stop()
-        _plant(built, cast, upstream)
+        _plant(built, cast)
         yield built
 
 
-def _plant(built: Town, cast: Cast, upstream: str) -> None:
-    planted = built.run("-m", "tests.chaos.seed", upstream, told=msgspec.json.encode(cast))
+def _plant(built: Town, cast: Cast) -> None:
+    planted = built.run("-m", "tests.chaos.seed", built.upstream, told=msgspec.json.encode(cast))
     if planted.returncode:
         raise RuntimeError(f"the rows could not be made: {planted.stderr[-2000:].decode()}")
 
 
 @contextmanager
-def _provider(folder: Path, bill: Path) -> Iterator[str]:
+def provider(bill: Path) -> Iterator[str]:
+    """The address of a provider that writes this bill."""
     bill.touch()
     port = free_port()
     command: Sequence[str] = [sys.executable, "-m", "tests.chaos.provider", "--port", str(port), "--bill", str(bill)]
-    with (folder / "provider.log").open("wb") as log:
+    with bill.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     try:
         until(lambda: _answers(port))

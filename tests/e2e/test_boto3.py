@@ -1,4 +1,4 @@
-"""boto3 as people's programs use it, over TLS with a certificate of `tallygate tls dev-cert`: nothing changes in the program but its environment."""
+"""boto3 as people's programs use it, over TLS with a certificate of `tallygate tls dev-cert`: the program stays as it is."""
 
 import json
 import os
@@ -51,7 +51,12 @@ def town(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[BedrockTown
 
 def run_program(town: BedrockTown, **changes: str) -> subprocess.CompletedProcess[str]:
     """The program as it is, in a person's environment."""
-    settings = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"{town.gateway.url}/bedrock", **changes}
+    settings = {
+        "PATH": os.environ["PATH"],
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"{town.gateway.url}/bedrock",
+        **changes,
+    }
     words = [sys.executable, "-c", PROGRAM, CLAUDE, NOVA]
     return subprocess.run(words, env=settings, capture_output=True, text=True, timeout=120)
 

@@ -1,4 +1,4 @@
-"""Claude Code in Bedrock mode, with either of the environments that its users set, through a real `tallygate serve` before the fake Bedrock."""
+"""Claude Code in Bedrock mode, in both environments that its users set, through a real `tallygate serve` to the fake Bedrock."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from tests.fakes.script import refusal
+
 PIECE_BYTES = 16 * 1024
 # Nothing here outlasts its test by more than this, whatever happens.
 LONGEST_STALL_S = 60.0
@@ -34,6 +36,7 @@ class Fault:
 
     accept: nothing is read from the connection; request: the request is swallowed, so that the provider never hears of it.
     stall: silence from there on, both ends stay open. `coding` and `length` are lies of the head; a length is wrong by so much.
+    `status`: the provider's refusal, which it never hears of itself.
     """
 
     act: Literal["reset", "eof", "stall"] | None = None
@@ -41,6 +44,7 @@ class Fault:
     after: int = 0
     coding: str = ""
     length: int = 0
+    status: int = 0
 
 
 NONE = Fault()
@@ -104,6 +108,15 @@ class FaultProxy:
         finally:
             self.run(self._listen())
 
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """New connections are refused; each that is kept ends with its next answer, so that no answer is cut."""
+        self.run(self._shut())
+        try:
+            yield
+        finally:
+            self.run(self._listen())
+
     def run(self, step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, self._loop).result(STOP_TIMEOUT_S)
 
@@ -129,14 +142,21 @@ class FaultProxy:
         self._server = await self._loop.create_server(protocol, "127.0.0.1", self.port, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _stop(self) -> None:
+    async def _shut(self) -> None:
         assert self._server is not None
         self._server.close()
+
+    async def _stop(self) -> None:
+        await self._shut()
         await asyncio.sleep(0)  # a task that is cancelled before its first step would close nothing
         visits = list(self._visits)
         for visit in visits:
             visit.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
+
+    @property
+    def listens(self) -> bool:
+        return self._server is not None and self._server.is_serving()
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert isinstance(reader, Watched)
@@ -200,6 +220,8 @@ class Visit:
             await self._maybe_strike(self._proxy.at_the_door())
             while True:
                 await self._serve_one()
+                if not self._proxy.listens:
+                    raise Over
         except asyncio.CancelledError:
             self._reset()
         except (Over, OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -223,6 +245,9 @@ class Visit:
         self._proxy.requests += 1
         fault = self._proxy.next_fault()
         await self._maybe_strike(fault if fault.place in {"accept", "request"} else NONE)
+        if fault.status:
+            self._writer.write(_refused(fault.status))
+            return
         if self._upstream is None:
             self._upstream = await asyncio.open_connection(*self._proxy.upstream)
         self._upstream[1].write(request)
@@ -277,6 +302,12 @@ class Visit:
     def _reset(self) -> None:
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._writer.transport.abort()
+
+
+def _refused(status: int) -> bytes:
+    body = refusal(status).body or b""
+    head = f"HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 def _lying(head: bytes, fault: Fault) -> bytes:

@@ -54,10 +54,7 @@ router_settings:
   routing_strategy: usage-based-routing-v2
   fallbacks: [{model_name: claude-sonnet, fallback_models: ["bedrock/anthropic.claude-sonnet-4-5-v1:0"]}]
 """,
-        {
-            "router_settings.routing_strategy",
-            "router_settings.fallbacks",
-        },
+        set(),
     ),
     "two keys": (
         """
@@ -66,7 +63,7 @@ model_list:
   - {model_name: claude-sonnet, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-two}}
 router_settings: {routing_strategy: simple-shuffle}
 """,
-        {"router_settings.routing_strategy"},
+        set(),
     ),
     "cache": (
         "litellm_settings: {cache: true, cache_params: {type: redis, host: localhost, port: 6379}}",

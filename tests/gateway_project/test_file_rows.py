@@ -9,12 +9,12 @@ from django.conf import settings
 
 from audit.models import AuditEvent
 from audit.trail import Actor
-from gateway_project.config_file import ConfigFile
-from gateway_project.file_rows import apply_config
+from gateway_project.config_file import ConfigFile, load_config
+from gateway_project.file_rows import Summary, apply_config
 from gateway_project.model_list import FileDeployment
 from routing.credentials import resolve_fields
 from routing.loading import load_routes
-from routing.models import Credential, Deployment
+from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
 
 pytestmark = pytest.mark.django_db(databases=list(settings.DATABASES))
 
@@ -75,3 +75,50 @@ def test_data_plane_sees_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     azure, groq = (table.exact[name].targets[0].deployment for name in ("gpt", "llama"))
     assert (azure.provider, azure.model, azure.api_version, azure.secret, azure.problem) == ("azure", "ours", "2024-10-21", "azure-x", "")
     assert (groq.secret, groq.problem, groq.is_operators) == ("gsk-x", "", True)
+
+
+POLICY = """
+model_list:
+  - {model_name: claude-sonnet, litellm_params: {model: anthropic/claude-sonnet-4-5-20250929, api_key: sk-x}}
+  - {model_name: claude-haiku, litellm_params: {model: anthropic/claude-haiku-4-5, api_key: sk-x}}
+router_settings:
+  routing_strategy: least-busy
+  num_retries: 1
+  timeout: 90
+  fallbacks: [{claude-sonnet: [claude-haiku]}]
+  model_group_alias: {sonnet: claude-sonnet}
+"""
+
+
+def apply(folder: Path, text: str) -> Summary:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return apply_config(load_config(path), FILE)
+
+
+def test_router_settings_become_rows(tmp_path: Path) -> None:
+    assert "routing policy" in apply(tmp_path, POLICY).created
+    policy = RoutingPolicy.objects.get()
+    assert (policy.strategy, policy.retries, policy.origin) == ("least-busy", 1, Origin.FILE)
+    assert Route.objects.get(name="claude-sonnet").fallbacks == ["claude-haiku"]
+    alias = Route.objects.get(name="sonnet")
+    assert [target.deployment.model for target in alias.targets.all()] == ["claude-sonnet-4-5-20250929"]
+    assert {row.first_byte_timeout_s for row in Deployment.objects.all()} == {90}
+
+
+def test_same_router_settings_change_nothing(tmp_path: Path) -> None:
+    apply(tmp_path, POLICY)
+    assert apply(tmp_path, POLICY).is_empty
+
+
+def test_policy_that_leaves_the_file_is_as_without_one(tmp_path: Path) -> None:
+    apply(tmp_path, POLICY)
+    summary = apply(tmp_path, POLICY.partition("router_settings:")[0])
+    assert RoutingPolicy.objects.get().strategy == "simple-shuffle"
+    assert any(line.startswith("routing policy: strategy") for line in summary.changed)
+
+
+def test_policy_of_a_page_is_left_alone(tmp_path: Path) -> None:
+    RoutingPolicy.objects.create(retries=7)
+    assert any("routing policy" in line for line in apply(tmp_path, POLICY).left)
+    assert RoutingPolicy.objects.get().retries == 7

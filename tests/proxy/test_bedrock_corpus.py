@@ -18,6 +18,10 @@ from billing.pricing import cost
 from billing.snapshot import PriceBook
 from billing.usage import Usage
 from proxy.limits import Limits
+from proxy.meter import Meter
+from routing.dialects.base import Dialect
+from routing.dialects.converse import CONVERSE
+from routing.dialects.invoke_other import INVOKE_OTHER
 from routing.snapshot import DeploymentSnapshot
 from tests.fakes.serving import serve_in_thread
 from tests.proxy.bedrock_rig import BEARER
@@ -27,6 +31,7 @@ from tests.proxy.rig import Rig
 from tests.proxy.talk import PATIENCE_S, Player
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+SPOKEN: dict[str, Dialect] = {"invoke-with-response-stream": INVOKE_OTHER, "converse-stream": CONVERSE}
 HEADERS = {"content-type", "x-amzn-requestid", "x-amzn-errortype", "x-amzn-bedrock-content-type"}
 
 
@@ -161,6 +166,17 @@ def test_usage_and_cost_are_those_of_the_recording(rig: Rig, pair: Pair) -> None
     usage = Usage(fresh, read, record.cache_write_5m_tokens, record.cache_write_1h_tokens, output)
     expected = cost(PriceBook(catalogue=catalogue), "bedrock", pair.model, usage, time.time())
     assert (record.cost_nano, record.is_unpriced) == (expected.amount_nano, False)
+
+
+STREAMS = [pair for pair in BILLED if pair.verb in SPOKEN]
+
+
+@pytest.mark.parametrize("pair", STREAMS, ids=lambda pair: pair.id)
+def test_output_guessed_from_bytes_is_at_least_what_bedrock_counted(pair: Pair) -> None:
+    """R20: for a stream that is cut before its figures come."""
+    meter = Meter(SPOKEN[pair.verb])
+    meter.feed(pair.response)
+    assert told(pair)[3] <= meter.output_guess < 12 * told(pair)[3]
 
 
 def test_counts_and_refusals_cost_nothing(rig: Rig) -> None:

@@ -158,10 +158,10 @@ def test_provider_that_bills_on_is_held_in_full(rig: Rig, monkeypatch: pytest.Mo
 def test_grant_grows_before_it_is_used_up(rig: Rig, piece: Any) -> None:
     rig.gateway.budget(budget(10 * MANY))
     gate = Gate()
-    player = Player([START, OPEN, piece(3000), piece(3000), b"", CLOSE, DELTA, STOP], hold=gate, hold_after=4)
+    player = Player([START, OPEN, piece(3000), piece(3000), event("ping", {}), CLOSE, DELTA, STOP], hold=gate, hold_after=5)
     with playing(rig, player) as model, dial(rig) as client:
         client.sendall(request(json.dumps(ask(model, stream=True, max_tokens=MANY, thinking=HIDDEN)).encode(), ESTIMATES))
-        read_until(client, piece(3000) + piece(3000)[:40])
+        read_until(client, b"event: ping")
         wait_for(lambda: purse(rig).held == 2 * STEP * TOKEN)
         gate.open()
         read_until(client, b"message_stop")

@@ -154,6 +154,16 @@ def test_address_is_the_ways_own(model: str, changes: dict[str, str], stream: bo
 
 
 @pytest.mark.parametrize(
+    ("model", "host"),
+    [("openai.gpt-5.6-luna", "https://bedrock-mantle.us-east-1.api.aws"), ("openai.gpt-oss-120b-1:0", RUNTIME)],
+)
+def test_openais_models_are_called_in_openais_shapes(model: str, host: str) -> None:
+    ask, to = CHAT.read(b'{"model":"gpt","messages":[{"role":"user","content":"x"}]}'), deployment(model)
+    request = send(to, ask_of(CHAT, ask, to, "chat", HEADERS))
+    assert (request.url, sent(request)["model"]) == (f"{host}/openai/v1/chat/completions", model)
+
+
+@pytest.mark.parametrize(
     "text", ["us-east-1#", "us-east-1/", "us-east-1@evil.example", "..", "%2e%2e", "US-EAST-1", "us-east-1.evil", "", "us east-1"]
 )
 def test_region_that_is_none_enters_no_address(text: str) -> None:

@@ -154,6 +154,13 @@ def test_titan_tells_in_its_body_where_no_header_does(body: bytes, usage: Usage)
     assert reader.usage() == usage
 
 
+def test_answer_that_was_cut_off_has_not_ended() -> None:
+    """R60."""
+    reader = INVOKE_OTHER.reader()
+    assert reader.see_whole(b'{"outputs":[{"te', [])
+    assert not reader.has_ended
+
+
 def test_figures_beside_the_last_event_end_a_stream() -> None:
     reader = INVOKE_OTHER.reader()
     frames = b"".join(piece.data for piece in wire.nova_frames(REPLY))
