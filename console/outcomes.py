@@ -129,7 +129,7 @@ def _recovered(attempts: list[Attempt]) -> Story | None:
     side = SIDES[told.side]
     after = {"name": attempts[-1].name, "time": duration(attempts[-1].started_ms)}
     if attempts[-1].step == RETHOUGHT:
-        served = _("Sent to %(name)s again without it after %(time)s; the caller saw one answer.") % after
+        served = _("Sent there again without it after %(time)s; the caller saw one answer.") % after
     elif attempts[-1].name == told.name:
         served = _("Sent there again after %(time)s; the caller saw one answer.") % after
     else:

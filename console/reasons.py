@@ -75,7 +75,7 @@ REASONS: dict[str, Reason] = {
         _("Change the request, or give the route a fallback for refused content."),
     ),
     "thinking_refused": Reason(
-        CLIENT,
+        PROVIDER,
         _("%(name)s did not accept the thinking in the conversation%(status)s."),
         _("Begin a new conversation."),
     ),

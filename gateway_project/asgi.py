@@ -68,9 +68,7 @@ class Gateway:
                 journal,
                 Upstream(settings.TALLYGATE_EGRESS_ALLOW),
                 self._keeper.bank,
-                limits=Limits(
-                    in_flight=settings.TALLYGATE_MAX_IN_FLIGHT, body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)
-                ),
+                limits=Limits(in_flight=settings.TALLYGATE_MAX_IN_FLIGHT, body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
                 key_header=settings.TALLYGATE_KEY_HEADER.lower().encode(),
                 takes_aws_key_ids=settings.TALLYGATE_AWS_KEY_IDS,

@@ -5,6 +5,8 @@ from functools import lru_cache
 from proxy.asgi import Fields
 from proxy.exchange import Attempt, Exchange
 
+DEPLOYMENT, ATTEMPTS = b"x-tallygate-deployment", b"x-tallygate-attempts"
+MODEL_ID, RETRIES, FALLBACKS = b"x-litellm-model-id", b"x-litellm-attempted-retries", b"x-litellm-attempted-fallbacks"
 CALL_ID = b"x-litellm-call-id"
 NANO = 1_000_000_000
 
@@ -14,16 +16,27 @@ def attempt_headers(exchange: Exchange) -> Fields:
     attempts = exchange.attempts
     if not attempts:
         return []
-    last = attempts[-1].deployment
+    last = attempts[-1]
+    sent = exchange.client.headers.get(CALL_ID)
+    call_id = exchange.request_id.encode() if sent is None else _text(sent.decode("latin-1")[:100])
+    if len(attempts) == 1 and not last.note.error_code:
+        return [*_at_once(last.deployment.name, last.deployment.id, last.note.provider, last.note.status), (CALL_ID, call_id)]
     retries = len(attempts) - 1 - exchange.other_names
     return [
-        (b"x-tallygate-deployment", _text(last.name)),
-        (b"x-tallygate-attempts", b", ".join([_told(attempt) for attempt in attempts])),
-        (b"x-litellm-model-id", _text(last.id)),
-        (b"x-litellm-attempted-retries", b"%d" % max(retries, 0)),
-        (b"x-litellm-attempted-fallbacks", b"%d" % exchange.other_names),
-        (CALL_ID, _text(exchange.client.header(CALL_ID)[:100] or exchange.request_id)),
+        (DEPLOYMENT, _text(last.deployment.name)),
+        (ATTEMPTS, b", ".join([_told(attempt) for attempt in attempts])),
+        (MODEL_ID, _text(last.deployment.id)),
+        (RETRIES, b"%d" % max(retries, 0)),
+        (FALLBACKS, b"%d" % exchange.other_names),
+        (CALL_ID, call_id),
     ]
+
+
+@lru_cache(maxsize=4096)
+def _at_once(name: str, deployment_id: str, provider: str, status: int) -> tuple[tuple[bytes, bytes], ...]:
+    """What almost every answer says: the first deployment served it."""
+    told = b'"%b";provider=%b;status=%d' % (_text(name), _text(provider), status)
+    return ((DEPLOYMENT, _text(name)), (ATTEMPTS, told), (MODEL_ID, _text(deployment_id)), (RETRIES, b"0"), (FALLBACKS, b"0"))
 
 
 def cost_header(exchange: Exchange, attempt: Attempt) -> Fields:

@@ -48,7 +48,7 @@ class Plane:
     is_draining: bool = False
     live: "set[Exchange]" = field(default_factory=set)
     turned_away: int = 0
-    _told_at: float = 0.0
+    told_at: float = 0.0
     _sweeper: "asyncio.Task[None] | None" = None
     _pings: "set[asyncio.Task[None]]" = field(default_factory=set)
 
@@ -85,6 +85,6 @@ class Plane:
                 task = asyncio.create_task(keep_awake(exchange))
                 self._pings.add(task)
                 task.add_done_callback(self._pings.discard)
-        if self.turned_away and now - self._told_at >= TELL_EVERY_S:
+        if self.turned_away and now - self.told_at >= TELL_EVERY_S:
             logger.warning("calls were turned away: the process has all that it takes", extra={"fields": {"calls": self.turned_away}})
-            self.turned_away, self._told_at = 0, now
+            self.turned_away, self.told_at = 0, now

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from console.reasons import REASONS
 from keys.authenticate import CREDENTIAL_HEADERS
+from routing.diagnosis import SENTENCES
+from routing.failures import Reason
 from routing.providers.demo import MAGIC_MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = (ROOT / "docs/errors.md").read_text()
+TROUBLE = (ROOT / "docs/troubleshooting.md").read_text()
 DEMO = (ROOT / "docs/demo-provider.md").read_text()
 CODE = re.compile(r'(?:Error|TooSlow|Lost|Unreachable|NotReady|Refusal)\(\s*(?:\d{3},\s*)?"([a-z_]+)"')
 
@@ -26,6 +30,16 @@ def test_codes_are_found() -> None:
 @pytest.mark.parametrize("code", codes())
 def test_every_error_code_is_explained(code: str) -> None:
     assert f"`{code}`" in ERRORS
+
+
+@pytest.mark.parametrize(("kind", "sentence"), [pair for pair in SENTENCES.items() if pair[0]])
+def test_every_class_of_failure_is_explained(kind: str, sentence: str) -> None:
+    assert f"| `{kind}` | {sentence} |" in TROUBLE
+
+
+@pytest.mark.parametrize("word", sorted({*REASONS, *(reason.value for reason in Reason)}))
+def test_every_reason_of_an_attempt_is_explained(word: str) -> None:
+    assert f"`{word}`" in TROUBLE
 
 
 @pytest.mark.parametrize(("name", "sentence"), MAGIC_MODELS.items())

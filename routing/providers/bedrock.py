@@ -94,8 +94,8 @@ def _body(call: Call) -> bytes:
 
 
 def _open(call: Call, request: UpstreamRequest) -> None:
-    """A caller's own API key goes first; what was signed for this gateway's address is of no use at AWS."""
-    if call.own_access[:7].lower() == b"bearer ":
+    """A caller's own API key opens deployments that have no credential; what was signed for our address is of no use at AWS."""
+    if not call.deployment.credential_id and call.own_access[:7].lower() == b"bearer ":
         request.headers.append((b"authorization", call.own_access))
     elif call.deployment.access is not None:
         call.deployment.access.sign(request)

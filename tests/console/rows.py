@@ -54,7 +54,7 @@ def attempt(**values: Any) -> dict[str, Any]:
     return usual | {"first_byte_ms": 618.0, "duration_ms": 2300.0, "status": 200, "outcome": "ok", "cost_nano": 56_023_500} | values
 
 
-OVERLOADED = attempt(status=529, outcome="failed", first_byte_ms=None, duration_ms=600.0, error_code="overloaded_error", cost_nano=0)
+OVERLOADED = attempt(status=529, outcome="failed", first_byte_ms=None, duration_ms=600.0, error_code="overloaded", cost_nano=0)
 PRICE_LINES = [
     {"kind": "input", "count": 1204, "unit_pico": 3_000_000, "amount_nano": 3_612_000, "model": "claude-sonnet-4-5"},
     {"kind": "cache_write_5m", "count": 2826, "unit_pico": 3_750_000, "amount_nano": 10_597_500, "model": "claude-sonnet-4-5"},

@@ -17,6 +17,7 @@ from keys.actions import add_member
 from keys.models import Membership, Organisation, Team, User, VirtualKey
 from keys.secrets import hash_token
 from routing.credentials import resolve
+from routing.diagnosis import SENTENCES
 from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
 from tests.console.admin_pages import inline, last_event, page
 from tests.factories import (
@@ -355,14 +356,14 @@ def deployment_form(**values: str) -> dict[str, str]:
 
 def test_deployment_is_saved_and_tested(web: Client) -> None:
     answer = web.post(page(Deployment, "add"), deployment_form(routing_deployment_save_and_test="1"), follow=True)
-    assert "works, answered in" in answer.content.decode()
+    assert "demo: It answers. (" in answer.content.decode()
     assert [event.event for event in AuditEvent.objects.order_by("-id")[:2]] == ["deployment.tested", "deployment.created"]
 
 
 def test_selected_deployments_are_tested(web: Client) -> None:
     row = make_deployment(model="demo-error-401")
     answer = web.post(page(Deployment, "changelist"), {"action": "test_selected", "_selected_action": [row.pk]}, follow=True)
-    assert "the provider refused the credential (401)" in answer.content.decode()
+    assert f"{SENTENCES['credential_refused']} (status 401, " in answer.content.decode()
 
 
 def test_inside_address_is_told_on_the_form(web: Client) -> None:

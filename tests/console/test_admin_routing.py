@@ -1,12 +1,14 @@
-"""Strategy, retries and fallbacks in the admin: typed one name a line, told where they are wrong."""
+"""Strategy, retries and fallbacks in the admin: typed one name a line, told where they are wrong. Credentials are tested."""
 
 import pytest
 from django.test import Client
 
 from audit.models import AuditEvent
-from routing.models import Deployment, Origin, Route, RoutingPolicy
+from routing import actions
+from routing.diagnosis import SENTENCES
+from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
 from tests.console.admin_pages import inline, page
-from tests.factories import make_admin, make_deployment, make_route
+from tests.factories import make_admin, make_credential, make_deployment, make_route
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +80,41 @@ def test_deployment_is_given_its_region_and_capacity(web: Client) -> None:
     web.post(page(Deployment, "add"), form | {"region": "eu-west-1", "rpm_limit": "60"})
     row = Deployment.objects.get()
     assert (row.region, row.rpm_limit, row.tpm_limit) == ("eu-west-1", 60, None)
+
+
+# R145
+def test_every_deployment_of_a_credential_is_tested(web: Client) -> None:
+    row = make_credential()
+    for model in ("demo-haiku-instant", "demo-error-403"):
+        make_deployment(name=model, model=model, credential=row)
+    make_deployment(name="other", model="demo-error-500")
+    answer = web.post(page(Credential, "changelist"), {"action": "test_selected", "_selected_action": [row.pk]}, follow=True)
+    html = answer.content.decode()
+    assert "demo-haiku-instant: It answers. (" in html
+    assert f"demo-error-403: {SENTENCES['credential_refused']} (status 403, " in html
+    assert AuditEvent.objects.filter(event="deployment.tested").count() == 2
+
+
+def test_credential_is_saved_and_its_deployments_are_tested(web: Client) -> None:
+    row = make_credential()
+    make_deployment(name="one", credential=row)
+    form = {"name": "renamed", "provider": "anthropic", "new_secret": "", "routing_credential_save_and_test": "1"}
+    assert "one: It answers. (" in web.post(page(Credential, "change", row.pk), form, follow=True).content.decode()
+
+
+def test_credential_without_deployments_has_nothing_to_call(web: Client) -> None:
+    row = make_credential()
+    answer = web.post(page(Credential, "changelist"), {"action": "test_selected", "_selected_action": [row.pk]}, follow=True)
+    assert "no deployment uses it" in answer.content.decode()
+
+
+# R145
+def test_tests_of_a_credential_are_limited_with_all_others(web: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "TESTS_PER_MINUTE", 1)
+    row = make_credential()
+    for name in ("one", "two"):
+        make_deployment(name=name, credential=row)
+    answer = web.post(page(Credential, "changelist"), {"action": "test_selected", "_selected_action": [row.pk]}, follow=True)
+    html = answer.content.decode()
+    assert "one: It answers." in html and "Too many connection tests" in html
+    assert AuditEvent.objects.filter(event="deployment.tested").count() == 1

@@ -6,6 +6,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.models import Instance
+from routing.diagnosis import SENTENCES
 from routing.models import Deployment
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +19,8 @@ def test_every_deployment_is_called_once(client: Client) -> None:
     answer = client.get("/health", headers=MASTER).json()
     assert (answer["healthy_count"], answer["unhealthy_count"]) == (1, 1)
     assert answer["healthy_endpoints"][0]["model"] == "demo/demo-haiku-instant"
-    assert answer["unhealthy_endpoints"][0]["error"] == "overloaded"
+    broken = answer["unhealthy_endpoints"][0]
+    assert (broken["error"], broken["message"], broken["status"]) == ("overloaded", SENTENCES["overloaded"], 529)
 
 
 def test_health_needs_the_master_key(client: Client) -> None:

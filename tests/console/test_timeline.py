@@ -27,6 +27,11 @@ def test_scale_is_round_and_short(duration: float) -> None:
     assert all(0 <= number(tick.at) <= 100 for tick in ticks)
 
 
+def test_refusal_is_one_bar_though_its_words_were_read() -> None:
+    times = timeline(RequestRecord(duration_ms=700, attempts=[attempt(**{**OVERLOADED, "first_byte_ms": 599.0})]))
+    assert [bar.kind for bar in times.lanes[1].bars] == ["fail"]
+
+
 def test_bars_stay_inside_the_lane() -> None:
     times = timeline(RequestRecord(duration_ms=100, attempts=[attempt(started_ms=90.0, first_byte_ms=400.0, duration_ms=500.0)]))
     assert all(number(bar.start) + number(bar.width) <= 100.5 for lane in times.lanes for bar in lane.bars)

@@ -104,6 +104,26 @@ def test_refusing_is_a_refusal_and_ends(proxy: FaultProxy) -> None:
     assert ask(proxy).status_code == 200
 
 
+def test_shut_refuses_new_connections_and_cuts_no_answer(proxy: FaultProxy) -> None:
+    with httpx.Client(headers=HEADERS) as client:
+        assert client.post(f"{proxy.url}/v1/messages", json=ASK).status_code == 200
+        with proxy.shut():
+            assert client.post(f"{proxy.url}/v1/messages", json=ASK).status_code == 200
+            with pytest.raises(httpx.ConnectError):
+                ask(proxy)
+    assert ask(proxy).status_code == 200
+    assert proxy.connections == 2
+
+
+def test_refusal_comes_from_the_proxy_and_keeps_the_connection(proxy: FaultProxy, fake: tuple[FakeProvider, str]) -> None:
+    proxy.script(Fault(status=529))
+    with httpx.Client(headers=HEADERS) as client:
+        answers = [client.post(f"{proxy.url}/v1/messages", json=ASK) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [529, 200]
+    assert answers[0].json()["error"]["type"] == "overloaded_error"
+    assert (len(fake[0].seen), proxy.connections) == (1, 1)
+
+
 def test_coding_is_a_lie(proxy: FaultProxy) -> None:
     proxy.script(Fault(coding="gzip"))
     with asked(proxy) as client:

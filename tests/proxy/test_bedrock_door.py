@@ -23,7 +23,7 @@ from tests.fakes import bedrock_wire as wire
 from tests.fakes.bedrock import API_KEY, KEY_ID, REGION, SECRET
 from tests.fakes.script import CACHED_USAGE, Answer
 from tests.proxy.bedrock_rig import ARN, ASK, BEARER, CONVERSATION, NEW, NOVA, OLD, TITAN, WAYS, BedrockRig, bedrock_behind, runtime
-from tests.proxy.door import know, summary
+from tests.proxy.door import know, plane, summary
 from tests.proxy.house import House
 from tests.proxy.rig import ALICE
 from tests.proxy.talk import HEADERS, ask
@@ -391,6 +391,15 @@ def test_signed_client_is_told_which_variable_to_set(bedrock: BedrockRig) -> Non
     opened = boto3.client("bedrock-runtime", endpoint_url=f"{bedrock.rig.url}/bedrock", config=config, **names)
     with closing(opened) as client, pytest.raises(ClientError, match="AWS_BEARER_TOKEN_BEDROCK"):
         client.invoke_model(modelId=OLD, body=json.dumps(ASK))
+
+
+def test_access_key_id_opens_where_the_operator_says_so(bedrock: BedrockRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane(bedrock.rig), "takes_aws_key_ids", True)
+    names = {"aws_access_key_id": ALICE, "aws_secret_access_key": "x", "region_name": REGION}
+    opened = boto3.client("bedrock-runtime", endpoint_url=f"{bedrock.rig.url}/bedrock", **names)
+    with closing(opened) as client:
+        assert json.loads(client.invoke_model(modelId=OLD, body=json.dumps(ASK))["body"].read())["type"] == "message"
+    assert all(ALICE not in str(seen.headers) for seen in bedrock.fake.seen)
 
 
 @pytest.mark.parametrize("model", [OLD, NEW, "claude-sonnet"])

@@ -15,7 +15,7 @@ from keys.snapshot import Caller, Limit
 from proxy import rates
 from proxy.errors import ClientError
 from proxy.exchange import Exchange
-from routing.dialects.messages import Ask
+from routing.dialects.base import Ask
 from routing.snapshot import RouteSnapshot
 
 ALICE = Caller("key-1", "laptop", user_id="u-1", user_name="Alice", team_id="t-1", team_name="Search")

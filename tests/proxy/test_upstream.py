@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxy import connection
 from proxy.limits import Limits
 from tests.fakes.provider import FakeProvider
 from tests.fakes.script import Answer
@@ -143,6 +144,17 @@ def test_kept_connection_that_was_gone_is_tried_once_more_and_costs_nothing(rig:
     assert [note.error_code for note in entry.summary.attempts] == ["provider_connection_lost", ""]
     assert [(posting.attempt_id, posting.is_estimated) for posting in entry.postings] == [(f"{entry.summary.id}.2", False)]
     assert all(heard[:3]), "the server heard the call that it hung up on"
+
+
+def test_kept_connection_that_breaks_later_may_have_been_heard_and_is_paid_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R63, R64: who had hung up says so at once."""
+    monkeypatch.setattr(connection, "STALE_WITHIN_S", 0.0)
+    with fickle() as (url, heard):
+        model = reroute(rig, replace(rig.deployment, base_url=url))
+        assert [post(rig, model=model).status_code for _ in range(2)] == [200, 502]
+    entry = rig.gateway.closings(2)[1]
+    assert [posting.is_estimated for posting in entry.postings] == [True]
+    assert len(heard) == 2
 
 
 def test_server_that_hangs_up_at_any_moment_is_never_noticed(rig: Rig) -> None:

@@ -288,11 +288,12 @@ def test_count_behind_an_arn_needs_the_base_model() -> None:
     assert "/model/anthropic.claude-opus-5-5/count-tokens" in request.url
 
 
-def test_key_stands_in_authorization_and_the_callers_own_goes_first() -> None:
-    assert header(built(deployment()), b"authorization") == b"Bearer key-1"
-    call = ask_of(MESSAGES, MESSAGES.read(json.dumps(BODY).encode()), deployment(), "messages", HEADERS)
+@pytest.mark.parametrize(("values", "opens"), [({"credential_id": "c1"}, b"Bearer key-1"), ({"secret": ""}, b"Bearer theirs")])
+def test_callers_own_key_opens_only_what_has_none(values: dict[str, str], opens: bytes) -> None:
+    here = deployment(**values)
+    call = ask_of(MESSAGES, MESSAGES.read(json.dumps(BODY).encode()), here, "messages", HEADERS)
     call.own_access = b"Bearer theirs"
-    assert header(send(deployment(), call), b"authorization") == b"Bearer theirs"
+    assert header(send(here, call), b"authorization") == opens
 
 
 def test_deployment_without_a_credential_is_not_tried() -> None:
