@@ -24,7 +24,9 @@ CONTEXT_TOKENS = 1_000_000
 # A letter can be written as an escape, so that a word is not found: each such escape counts as a picture.
 _image = re.compile(rb'"image(?:_url)?"|"input_image"|"inlineData"|\\u00[4-7]')
 _document = re.compile(rb'"document"|"file_id"|"file_data"|"input_file"|"fileData"')
-_provider_tool = re.compile(rb'_20\d{6}"|"(?:web_search(?:_preview)?|file_search|code_interpreter|image_generation|mcp|item_reference)"')
+_provider_tool = re.compile(
+    rb'_20\d{6}"|"type"\s*:\s*"(?:web_search(?:_preview)?|file_search|code_interpreter|image_generation|mcp|item_reference)"'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def _built(exchange: Exchange, attempt: Attempt, asked: Ask, headers: Fields) ->
     """The request as this provider wants it; raises CallError where it takes no such call."""
     try:
         body = translation.request(exchange.dialect, attempt.spoken, asked, attempt.model)
-        attempt.note.left_out = _left_out(exchange, attempt, asked)
+        if asked.lost or attempt.foreign_turns:
+            attempt.note.left_out = _left_out(exchange, attempt, asked)
         own_access = exchange.own_access if exchange.endpoint.cloud == attempt.provider.name else b""
         call = Call(
             exchange.endpoint.operation,
@@ -231,7 +232,7 @@ def _retry_after_s(heard: Heard, told_s: int | None) -> float | None:
 
 def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
     attempt.was_sent = not isinstance(error, (Unreachable, Stale))
-    attempt.was_reset = isinstance(error, Reset)
+    attempt.lost_sight = isinstance(error, Reset)
     # A connection that the provider had closed while nobody used it says nothing of the provider.
     if isinstance(error, ProviderError) and not isinstance(error, Stale):
         vital_signs.failed(exchange, attempt, Reason.PROVIDER_ERROR)

@@ -26,7 +26,7 @@ class ConnectionBroken(Exception):
 
 
 class ConnectionReset(ConnectionBroken):
-    """Broken off so hard that bytes which were on their way are lost: nobody knows how far the provider had come."""
+    """Broken off so hard, or inside the head, that a part of the answer is lost: nobody knows how far the provider had come."""
 
 
 class StaleConnection(ConnectionBroken):
@@ -139,7 +139,8 @@ class Connection(asyncio.Protocol):
         elif self._fault is None:
             was_at_once = asyncio.get_running_loop().time() - self._asked_at < STALE_WITHIN_S
             was_untouched = self._calls > 1 and not self._head_bytes and was_at_once
-            broken = ConnectionBroken("closed before the end") if exc is None else ConnectionReset("reset")
+            is_lost = exc is not None or (self._head_bytes > 0 and not self._has_head)
+            broken = ConnectionReset("reset") if is_lost else ConnectionBroken("closed before the end")
             self._fault = StaleConnection() if was_untouched else broken
         self._wake()
 

@@ -10,7 +10,7 @@
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
         │   └── AddressRefused  where its name leads we may not go; callers hear only that it could not be reached
         ├── Lost         the connection broke after the request went out
-        │   ├── Reset    so hard that a part of the answer may be lost on the way
+        │   ├── Reset    so hard, or so early in the answer, that a part of it may be lost on the way
         │   └── Stale    it had been kept from an earlier call and was gone before this one: the provider never saw it
         └── TooSlow      a time limit passed
 

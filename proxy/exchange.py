@@ -42,7 +42,8 @@ NOBODY = Caller(key_id="", key_name="")
 
 @dataclass(slots=True)
 class Attempt:
-    """One try at one deployment. `was_sent` from the moment its request may have reached the provider.
+    """One try at one deployment. `was_sent` from the moment its request may have reached the provider, `lost_sight` when that may have
+    made more than we saw.
 
     `spoken` is the dialect that the deployment is addressed in; `turn` turns its answer into the caller's, `filter` takes out of it what
     only we asked for.
@@ -69,7 +70,7 @@ class Attempt:
     hold: Hold | None = None
     is_strict: bool = False
     is_tuned: bool = False
-    was_reset: bool = False
+    lost_sight: bool = False
     asked: "asyncio.Task[bool] | None" = None
     enough: float = -1.0
     vitals: Vitals | None = None
@@ -104,6 +105,7 @@ class Exchange:
     endpoint: Endpoint
     client: Client
     client_ip: str
+    dialect: Dialect = field(init=False)
     request_id: str = field(default_factory=new_request_id)
     received_at: float = field(init=False)
     started: float = field(default_factory=time.perf_counter)
@@ -139,13 +141,9 @@ class Exchange:
     def __post_init__(self) -> None:
         self.received_at = time.time() + self.plane.bank.clock_offset_s
         self.snapshot = self.plane.snapshot
+        self.dialect = self.endpoint.dialect
         self.task = asyncio.current_task()
         self.plane.live.add(self)
-
-    @property
-    def dialect(self) -> Dialect:
-        """How the caller speaks."""
-        return self.endpoint.dialect
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
@@ -267,7 +265,7 @@ class Exchange:
             return None
         meter, most = attempt.meter, max(1, self.ask.max_tokens if self.ask else 0)
         # What a provider made after we lost sight of it, nobody can tell: then the estimate of the opening stands.
-        lost_sight = attempt.was_reset or not attempt.provider.cancel_stops_billing
+        lost_sight = attempt.lost_sight or not attempt.provider.cancel_stops_billing
         least = min(most, attempt.grant) if lost_sight and not meter.has_ended else 0
         if not meter.has_started:
             return self.guess(max(min(meter.output_guess, most), least))

@@ -5,7 +5,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from proxy.attempts import ask, hops
+from proxy.attempts import HOPS, ask, hops
 from proxy.choosing import line_up as line_up_of
 from proxy.errors import CallError, GatewayError, LoopError, NotReady, ProviderError, Unreachable
 from proxy.exchange import Attempt, Exchange
@@ -29,7 +29,7 @@ LEAST_TIME_S = 1.0
 
 async def send(exchange: Exchange, route: RouteSnapshot, line_up: LineUp) -> Response:
     """The first answer worth passing on: a success, or the refusal or failure that nothing else could mend."""
-    if hops(exchange) >= MOST_HOPS:
+    if HOPS in exchange.client.headers and hops(exchange) >= MOST_HOPS:
         raise LoopError(508, "loop_detected", "This call goes round in circles between gateways. Gateway's side. Ask your administrator.")
     return await _Search(exchange, route, exchange.ask.model if exchange.ask else "").run(line_up)
 

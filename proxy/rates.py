@@ -46,8 +46,9 @@ async def enter(exchange: "Exchange", ask: Ask, route: RouteSnapshot, tokens: in
 
 def tokens_of(usage: Usage) -> int:
     """What counts against a limit on tokens: what is read from a prompt cache does not, as in Anthropic's own limits."""
-    parts = usage.iterations or (usage,)
-    return sum(one.input_tokens + one.cache_write_5m_tokens + one.cache_write_1h_tokens + one.output_tokens for one in parts)
+    if not usage.iterations:
+        return usage.input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens + usage.output_tokens
+    return sum([tokens_of(part) for part in usage.iterations])
 
 
 def refusal(exchange: "Exchange", exceeded: Exceeded) -> ClientError:

@@ -93,13 +93,14 @@ def entry(exchange: "Exchange", charges: "list[Charge]") -> Entry:
 
 def _add_served(summary: RequestSummary, exchange: "Exchange") -> None:
     last = exchange.attempts[-1]
+    seen = last.meter.reader
     summary.provider = last.provider.name
     summary.deployment_id = last.deployment.id
     summary.deployment_name = last.deployment.name
-    summary.served_model = last.meter.model[:200] or last.model
+    summary.served_model = seen.model[:200] or last.model
     summary.upstream_request_id = last.note.upstream_request_id
-    summary.tools = last.meter.tools
-    summary.stop_reason = last.meter.stop_reason[:40]
+    summary.tools = seen.tools
+    summary.stop_reason = seen.stop_reason[:40]
     summary.attempts = [attempt.note for attempt in exchange.attempts]
 
 

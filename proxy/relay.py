@@ -26,8 +26,8 @@ async def relay(exchange: Exchange, response: Response) -> None:
         headers += rate_headers(exchange.slot)
     if exchange.clamped_to:
         headers.append((b"x-tallygate-max-tokens", b"%d" % exchange.clamped_to))
-    if exchange.ask is not None and exchange.ask.lost:
-        headers.append((b"x-tallygate-lost", ", ".join(exchange.ask.lost).encode("ascii", "replace")[:1000]))
+    if left_out := exchange.attempts[-1].note.left_out:
+        headers.append((b"x-tallygate-lost", ", ".join(left_out).encode("ascii", "replace")[:1000]))
     exchange.status = response.status
     try:
         if response.status < 400 and _is_stream(exchange, field(response.headers, b"content-type")):
@@ -60,7 +60,7 @@ async def _stream(exchange: Exchange, response: Response, headers: Fields) -> No
     try:
         await _pass_on(exchange, response, turn)
     except ProviderError as error:
-        attempt.was_reset = isinstance(error, Reset)
+        attempt.lost_sight = isinstance(error, Reset)
         if not meter.has_ended and meter.error is None:
             await interrupt(exchange, error)
             return
@@ -94,7 +94,9 @@ async def _pass_on(exchange: Exchange, response: Response, turn: Answer | Filter
 
 async def _whole(exchange: Exchange, response: Response, headers: Fields) -> None:
     """A JSON answer is short: it is collected, so that one cut in the middle becomes a proper error, then passed as it came."""
-    pieces, size = [], 0
+    pieces, size, attempt = [], 0, exchange.attempts[-1]
+    # It was made before its first byte came, and only its end tells how long it is.
+    attempt.lost_sight = True
     while chunk := await _read(exchange, response):
         pieces.append(chunk)
         size += len(chunk)
@@ -102,12 +104,12 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
             raise Lost(502, "answer_too_large", "The provider's answer is larger than this gateway takes. Provider's side.")
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     coding = field(response.headers, b"content-encoding")
-    attempt = exchange.attempts[-1]
     if response.status < 400:
         meter = attempt.meter
         meter.read_whole(body, response.headers, coding)
         if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
+        attempt.lost_sight = False
         exchange.outcome = "client_left" if exchange.client.has_left else "ok"
         if meter.error is not None:
             _note_error(exchange, meter.error)

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Keys, sign-in, rights and input (93 to 130) have no table yet.
+NUMBERS = [*range(1, 93), *range(131, 144)]
 TEXT = (ROOT / "docs/guarantees.md").read_text()
 ROWS = dict(re.findall(r"^\| (R\d+) \| (.*) \|$", TEXT, re.MULTILINE))
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", TEXT)))
 
 
 def test_every_number_is_listed_once_and_in_order() -> None:
-    assert re.findall(r"^\| (R\d+) \|", TEXT, re.MULTILINE) == [f"R{number}" for number in range(1, 49)]
+    assert re.findall(r"^\| (R\d+) \|", TEXT, re.MULTILINE) == [f"R{number}" for number in NUMBERS]
 
 
 @pytest.mark.parametrize(("number", "row"), ROWS.items())

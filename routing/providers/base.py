@@ -116,13 +116,20 @@ def returned(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
 
 
 # In the order in which their support asks for them.
-REQUEST_IDS = (b"request-id", b"x-request-id", b"x-amzn-requestid", b"apim-request-id")
+REQUEST_IDS = frozenset({b"request-id", b"x-request-id", b"x-amzn-requestid"})
+# Of what stands before a provider, where the provider itself names none.
+APIM = b"apim-request-id"
 
 
 def request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
     """The provider's own name for the call, as it stands in the head of its answer."""
-    found = {name: value for name, value in headers if name in REQUEST_IDS}
-    return next((found[name].decode("latin-1") for name in REQUEST_IDS if name in found), "")
+    spare = b""
+    for name, value in headers:
+        if name in REQUEST_IDS:
+            return value.decode("latin-1")
+        if name == APIM:
+            spare = value
+    return spare.decode("latin-1")
 
 
 # Remembered, for the names are few and asked for on every call.

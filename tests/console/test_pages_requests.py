@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from console.filters import PAGE
-from tests.console.rows import MINUTE, as_admin, served
+from tests.console.rows import MINUTE, as_admin, attempt, served
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +99,25 @@ def test_typed_names_are_inert() -> None:
 
 def test_empty_result_says_what_to_do() -> None:
     assert "Remove a filter or choose a longer period." in as_admin().get("/requests/?status=418").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "source", "side"),
+    [
+        (400, "client", "client"), (413, "provider", "client"), (401, "provider", "gateway"), (404, "provider", "gateway"),
+        (503, "gateway", "gateway"), (429, "provider", "provider"), (529, "provider", "provider"), (200, "provider", "provider"),
+    ],
+)  # fmt: skip
+def test_side_is_found_where_the_pages_tell_it(status: int, source: str, side: str) -> None:
+    served(id="req_one", outcome="failed", status=status, error_source=source)
+    client = as_admin()
+    assert [found for found in ("client", "gateway", "provider") if ids(client, f"?side={found}")] == [side]
+
+
+def test_refusal_of_our_key_is_marked_as_ours() -> None:
+    refused = attempt(status=401, outcome="failed", error_code="credential_refused")
+    served(outcome="failed", status=401, error_source="provider", attempts=[refused])
+    assert '<use href="#i-gate"/></svg>401 failed</span>' in as_admin().get("/requests/").content.decode()
 
 
 def test_fault_is_named_and_marked() -> None:

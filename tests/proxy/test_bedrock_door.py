@@ -27,6 +27,7 @@ from tests.proxy.door import know, plane, summary
 from tests.proxy.house import House
 from tests.proxy.rig import ALICE
 from tests.proxy.talk import HEADERS, ask
+from tests.proxy.test_budget import row
 
 EVENT_NAMES = ["message_start", "content_block_start", *["content_block_delta"] * 3, "content_block_stop", "message_delta", "message_stop"]
 
@@ -147,6 +148,15 @@ def test_other_models_body_is_on_record_with_its_cost(bedrock: BedrockRig, verb:
     assert bedrock.post(f"/bedrock/model/{NOVA}/{verb}", body).status_code == 200
     record = summary(bedrock.rig)
     assert (record.output_tokens, record.is_estimated, record.cost_nano) == (12, False, record.input_tokens * 35 + 12 * 140)
+
+
+def test_model_without_a_price_is_refused_where_a_budget_would_have_to_bound_it(bedrock: BedrockRig) -> None:
+    """R143."""
+    bedrock.rig.gateway.budget(row(amount=10**12))
+    bedrock.route("unheard.of-v1:0", replace(bedrock.deployment, model="unheard.of-v1:0"))
+    answer = bedrock.post("/bedrock/model/unheard.of-v1:0/invoke", {"inputText": "Hello"})
+    assert (answer.status_code, answer.headers["x-tallygate-error-code"]) == (403, "price_unknown")
+    assert not bedrock.fake.seen
 
 
 def test_embedding_costs_what_goes_in(bedrock: BedrockRig) -> None:
@@ -314,6 +324,17 @@ def test_throttled_bedrock_gives_way_to_anthropic(bedrock: BedrockRig) -> None:
     answer = bedrock.post("/bedrock/model/claude-both/invoke-with-response-stream", ASK)
     assert [event["type"] for event in frames(answer.content)] == EVENT_NAMES
     assert [attempt.provider for attempt in summary(bedrock.rig).attempts] == ["bedrock", "anthropic"]
+
+
+def test_what_converse_was_not_told_is_told_of_that_attempt_alone(bedrock: BedrockRig) -> None:
+    converse = replace(bedrock.deployment, model=OLD, api="converse")
+    bedrock.route("claude-lossy", converse, replace(bedrock.rig.deployment, model="claude-sonnet-4-5"))
+    fields = ask("claude-lossy") | {"metadata": {"user_id": '"'}}
+    assert bedrock.post("/v1/messages", fields, HEADERS).headers["x-tallygate-lost"] == "metadata"
+    bedrock.fake.script(wire.THROTTLED)
+    assert "x-tallygate-lost" not in bedrock.post("/v1/messages", fields, HEADERS).headers
+    first, second = bedrock.rig.gateway.closings(2)
+    assert [note.left_out for entry in (first, second) for note in entry.summary.attempts] == [["metadata"], ["metadata"], []]
 
 
 # ── a client in Bedrock mode served by Anthropic

@@ -246,7 +246,7 @@ def test_error_of_the_last_deployment_passes(rig: Rig) -> None:
     rig.fake.script(refusal(500), refusal(529))
     answer = send(rig, model="claude-two")
     assert answer.status_code == 529
-    assert [note.status for note in summary(rig).attempts] == [500, 529]
+    assert [(note.status, note.error_code) for note in summary(rig).attempts] == [(500, "provider_error"), (529, "overloaded")]
 
 
 def test_foreign_errors_name_no_host_of_ours(rig: Rig) -> None:

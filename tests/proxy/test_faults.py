@@ -168,6 +168,19 @@ def test_answer_broken_off_in_its_head_moves_on_with_its_own_hold(rig: Rig, act:
     assert [posting.is_estimated for posting in entry.postings] == [True, False]
 
 
+@pytest.mark.parametrize("act", ["reset", "eof"])
+@pytest.mark.parametrize(("place", "after"), [("head", 60), ("body", 40)])
+def test_whole_answer_that_broke_off_is_never_under_the_bill(rig: Rig, act: str, place: str, after: int) -> None:
+    """R6, R13: it had been made before its first byte came, and nobody saw how long it was."""
+    rig.fake.script(Answer(blocks=({"type": "text", "text": "word" * 2000},), output_tokens=2000))
+    with behind(rig) as (proxy, model):
+        proxy.script(Fault(act=act, place=place, after=after))  # type: ignore[arg-type]  # parametrised names
+        assert post(rig, model=model, max_tokens=3000).status_code == 502
+    (posting,) = rig.gateway.closings()[0].postings
+    assert posting.is_estimated
+    assert rig.gateway.closings()[0].summary.output_tokens >= rig.fake.bill.total("output_tokens") == 2000
+
+
 def test_provider_that_refuses_connections_is_passed_over(rig: Rig) -> None:
     """R62: also where connections to it were kept."""
     with two(rig) as (proxy, model):

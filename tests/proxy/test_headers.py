@@ -119,6 +119,15 @@ def test_other_headers_of_the_provider_come_down_byte_for_byte(rig: Rig, status:
     assert {name: raw[name.encode()].decode() for name in COME_DOWN} == COME_DOWN
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+def test_page_of_another_site_may_not_read_an_answer(rig: Rig, method: str) -> None:
+    """R72."""
+    asking = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    answer = send(rig, method=method, headers={**HEADERS, **asking})
+    assert answer.status_code in {200, 405}
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 def test_request_id_is_ours_and_only_one(rig: Rig) -> None:
     answer = send(rig)
     record = summary(rig)

@@ -64,6 +64,7 @@ def test_each_failure_leads_to_the_list_for_it(
     assert answer.headers["x-litellm-attempted-fallbacks"] == "1"
     entry = rig.gateway.closings()[0]
     assert (entry.summary.route, served_by(entry)) == ("claude-main", ["main", name])
+    assert [note.route for note in entry.summary.attempts] == ["claude-main", name]
     assert entry.postings[-1].model == other[0].seen[-1].json()["model"]
 
 

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from proxy.pool import GONE_AFTER_S, TCP_OPTIONS, Pool, place
+from proxy.pool import GONE_AFTER_S, IDLE_S, MAX_AGE_S, TCP_OPTIONS, Pool, place
 
 
 async def options_of(port: int, *options: tuple[int, int]) -> list[int]:
@@ -33,3 +33,27 @@ def test_system_without_these_options_connects_all_the_same(monkeypatch: pytest.
     monkeypatch.setitem(TCP_OPTIONS, "TCP_OF_ANOTHER_SYSTEM", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert asyncio.run(options_of(server.getsockname()[1], (socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
+
+
+async def is_kept(port: int, age_s: float, idle_s: float) -> tuple[bool, bool]:
+    """Whether a connection of that age, idle for so long, is there for the next call; and whether one in use outlives the sweep."""
+    pool, origin = Pool(), place(f"http://127.0.0.1:{port}", is_trusted=True).origin
+    idle, used = await pool.connect(origin, 5), await pool.connect(origin, 5)
+    idle.opened_at -= age_s
+    pool.give_back(origin, idle)
+    idle.idle_since -= idle_s
+    used.idle_since -= idle_s
+    pool._sweep()
+    try:
+        return pool.take(origin) is idle, used.is_reusable
+    finally:
+        pool.close()
+        idle.close()
+        used.close()
+
+
+@pytest.mark.parametrize(("age_s", "idle_s", "kept"), [(0, 0, True), (MAX_AGE_S + 1, 0, False), (0, IDLE_S + 1, False)])
+def test_connection_that_is_old_or_was_idle_for_long_is_not_used_again(age_s: float, idle_s: float, kept: bool) -> None:
+    """R65: and none is closed under the call that has it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert asyncio.run(is_kept(server.getsockname()[1], age_s, idle_s)) == (kept, True)

@@ -158,7 +158,7 @@ def test_provider_that_does_not_take_the_thinking_is_asked_again_without_it(rig:
     assert call(rig, model, messages=HISTORY).status_code == 200
     assert turns(rig.fake.seen[-1]) == [USER, {"role": "assistant", "content": [SAID]}, USER]
     entry = rig.gateway.closings()[0]
-    assert [note.error_code for note in entry.summary.attempts] == ["thinking_refused", ""]
+    assert [(note.error_code, note.left_out) for note in entry.summary.attempts] == [("thinking_refused", []), ("", ["thinking"])]
     assert [posting.attempt_id[-2:] for posting in entry.postings] == [".2"]
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.fakes.script import Answer
 from tests.fakes.serving import serve_in_thread
 from tests.proxy.house import House
 from tests.proxy.rig import Rig
-from tests.proxy.talk import PATIENCE_S, Player, playing, post, reroute, streaming
+from tests.proxy.talk import PATIENCE_S, Player, call, playing, post, read_until, reroute, streaming
 
 BODY = b'{"type":"message","usage":{"input_tokens":3,"output_tokens":4}}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -87,6 +88,17 @@ def test_address_that_is_none_is_told(rig: Rig, url: str) -> None:
 def test_redirect_is_not_followed(rig: Rig) -> None:
     with playing(rig, Player([b"{}"], status=307, content_type="application/json", headers=(("location", rig.url),))) as model:
         assert post(rig, model=model).status_code == 307
+
+
+def test_proxy_and_password_of_the_environment_are_left_alone(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R135."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with call(rig) as client:
+        assert read_until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert rig.fake.seen[-1].header("authorization") is None
 
 
 def test_connection_is_used_again_after_a_whole_answer_and_a_whole_stream(rig: Rig) -> None:

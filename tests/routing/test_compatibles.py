@@ -7,7 +7,7 @@ import pytest
 
 from billing.catalogue import GENAI_PROVIDERS
 from routing.dialects.base import Ask
-from routing.dialects.chat import CHAT
+from routing.dialects.chat import CHAT, CHAT_UNASKED
 from routing.dialects.messages import MESSAGES
 from routing.egress import url_problem
 from routing.providers.base import Call, NotServed, UpstreamRequest
@@ -69,7 +69,7 @@ def test_line_takes_the_administrators_address_with_and_without_its_path(row: Co
 def test_line_speaks_what_it_says(row: Compatible) -> None:
     to, asked = DeploymentSnapshot("1", "d", row.name, "m"), DeploymentSnapshot("1", "d", row.name, "m", api="responses")
     speaks = BY_PROVIDER[row.name].speaks
-    assert speaks(to, "chat") is CHAT
+    assert speaks(to, "chat") is (CHAT_UNASKED if row.tells_usage_unasked else CHAT)
     assert (speaks(to, "responses") is not None) is row.has_responses
     assert speaks(asked, "responses") is not None
     assert speaks(to, "messages") is (None if row.messages is None else MESSAGES)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from routing.dialects.base import Ask
 from routing.dialects.messages import MESSAGES
 from routing.providers.anthropic import BASE_URL, build
-from routing.providers.base import DROPPED_FROM_ANSWERS, Call, Headers, forwarded, returned
+from routing.providers.base import DROPPED_FROM_ANSWERS, Call, Headers, forwarded, request_id, returned
 from routing.providers.registry import PROVIDERS
 from routing.snapshot import DeploymentSnapshot
 
@@ -103,3 +103,16 @@ def test_every_provider_stands_under_its_own_name() -> None:
 def test_demo_provider_takes_the_path_as_it_is() -> None:
     request = PROVIDERS["demo"].build(call())
     assert (request.url, request.body) == ("/v1/messages", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ([(b"request-id", b"req_1")], "req_1"),
+        ([(b"apim-request-id", b"apim"), (b"x-request-id", b"openai")], "openai"),
+        ([(b"x-amzn-requestid", b"aws \xff")], "aws \xff"),
+        ([(b"x-client-request-id", b"ours")], ""),
+    ],
+)
+def test_providers_own_name_for_a_call_is_found(headers: Headers, name: str) -> None:
+    assert request_id(headers) == name
