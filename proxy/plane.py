@@ -44,6 +44,7 @@ class Plane:
     key_header: bytes = b""
     takes_aws_key_ids: bool = False
     is_ready: bool = False
+    has_database: bool = True  # as the last look at it found
     is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken
     is_draining: bool = False
     live: "set[Exchange]" = field(default_factory=set)

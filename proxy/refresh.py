@@ -84,7 +84,12 @@ class Refresher:
                 snapshot = Snapshot(keys, load_prices(), load_budgets(), load_routes(self._renewal), version)
             except DatabaseError as error:
                 logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})
+                self.plane.has_database = False
                 return
-            self.plane.snapshot = snapshot
+            except Exception:
+                # A row that nobody foresaw must not keep this process from hearing of all later changes.
+                logger.exception("configuration could not be understood; the last good one stays")
+                return
+            self.plane.snapshot, self.plane.has_database = snapshot, True
         self._budgets_changed(snapshot.budgets)
         self.plane.is_ready = True

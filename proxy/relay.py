@@ -1,5 +1,6 @@
 """Step seven: the provider's bytes to the caller as they come, the meter reading a copy, both ends under time limits."""
 
+import logging
 import time
 
 from proxy.asgi import Fields, field
@@ -15,6 +16,10 @@ from proxy.waiting import STREAM_HEADERS
 from routing.dialects.base import ARRAY, Filter, StreamError, Told
 from routing.providers.base import returned
 from routing.translation import Answer, BadAnswer
+
+logger = logging.getLogger(__name__)
+
+UNREAD = "an answer could not be read; it passes all the same, and is charged by its bytes"
 
 
 async def relay(exchange: Exchange, response: Response) -> None:
@@ -83,7 +88,11 @@ async def _pass_on(exchange: Exchange, response: Response, turn: Answer | Filter
     attempt, client = exchange.attempts[-1], exchange.client
     meter = attempt.meter
     while chunk := await _read(exchange, response):
-        meter.feed(chunk)
+        try:
+            meter.feed(chunk)
+        except Exception:
+            logger.exception(UNREAD, extra={"fields": {"request_id": exchange.request_id}})
+            meter.is_blind = True
         if meter.text_bytes > attempt.enough:
             keep_up(exchange, attempt)
         if turn is not None:
@@ -106,7 +115,11 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
     coding = field(response.headers, b"content-encoding")
     if response.status < 400:
         meter = attempt.meter
-        meter.read_whole(body, response.headers, coding)
+        try:
+            meter.read_whole(body, response.headers, coding)
+        except Exception:
+            logger.exception(UNREAD, extra={"fields": {"request_id": exchange.request_id}})
+            meter.is_blind = True
         if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
         attempt.lost_sight = False

@@ -72,8 +72,9 @@ def url_problem(url: str, allowed: Sequence[str] = (), *, is_operators: bool = F
         host, _ = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return "This is no valid address."
-    if parts.scheme not in {"https", "http"} or not host:
-        return "An address starts with https:// and names a host."
+    is_plain = parts.scheme == "http" and (is_operators or allowed)
+    if not (parts.scheme == "https" or is_plain) or not host:
+        return "An address starts with https:// and names a host. Plain http is for networks that TALLYGATE_EGRESS_ALLOW lists."
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "#" in url or "?" in url:
         return "An address has no user name, no query and no fragment."
     if literal := literal_address(host):

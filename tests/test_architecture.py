@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 # The borders where a rule does not hold: (rule, file) → why there.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("broad except", "proxy/app.py"): "the data plane's last border",
+    ("broad except", "proxy/refresh.py"): "a row that nobody foresaw must not stop the hearing of later changes",
+    ("broad except", "proxy/relay.py"): "an answer passes though our own reading of it fails",
     ("foreign text", "tests/test_architecture.py"): "the bad examples below",
     ("late import", "routing/aws_secrets.py"): "boto3 costs every start a quarter of a second, and few name a secret of AWS",
     ("late import", "routing/vault_secrets.py"): "hvac is an optional extra",

@@ -220,8 +220,6 @@ class Visit:
             await self._maybe_strike(self._proxy.at_the_door())
             while True:
                 await self._serve_one()
-                if not self._proxy.listens:
-                    raise Over
         except asyncio.CancelledError:
             self._reset()
         except (Over, OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -243,11 +241,17 @@ class Visit:
         length = _length.search(head)
         request = head + await self._reader.readexactly(int(length[2]) if length is not None else 0)
         self._proxy.requests += 1
+        is_last = not self._proxy.listens
         fault = self._proxy.next_fault()
         await self._maybe_strike(fault if fault.place in {"accept", "request"} else NONE)
         if fault.status:
             self._writer.write(_refused(fault.status))
-            return
+        else:
+            await self._pass_through(request, fault)
+        if is_last:
+            raise Over
+
+    async def _pass_through(self, request: bytes, fault: Fault) -> None:
         if self._upstream is None:
             self._upstream = await asyncio.open_connection(*self._proxy.upstream)
         self._upstream[1].write(request)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from proxy.limits import Limits
+from routing.dialects.messages_reader import MessagesReader
 from routing.health import Health
 from tests.fakes.fault_proxy import Fault, FaultProxy, Flap, fault_proxy
 from tests.fakes.script import Answer
@@ -310,3 +311,19 @@ def test_deployment_that_flaps_is_never_seen_by_callers(rig: Rig, seed: int) -> 
 def forget_failures(rig: Rig) -> None:
     """So that the deployment that flaps is tried first each time, and no cooldown hides it."""
     plane_of(rig).health = Health()
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_fault_of_our_own_in_reading_an_answer_keeps_it_from_nobody(rig: Rig, monkeypatch: pytest.MonkeyPatch, is_stream: bool) -> None:
+    """R51: it passes as it came, and is charged by its bytes."""
+
+    def broken(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(MessagesReader, "see", broken)
+    monkeypatch.setattr(MessagesReader, "see_whole", broken)
+    answer = post(rig, stream=is_stream)
+    assert answer.status_code == 200
+    assert answer.text.rstrip().endswith("}")
+    (posting,) = rig.gateway.closings()[0].postings
+    assert posting.is_estimated

@@ -35,8 +35,24 @@ def test_configuration_that_cannot_be_read_leaves_the_last_good_one(
     for name in ("load_keys", "load_prices", "load_budgets", "load_routes"):
         monkeypatch.setattr(refresh, name, lambda *_: None)
     monkeypatch.setattr(refresh, step, away)
-    monkeypatch.setattr(refresh.trail, "version", lambda: before.version + 1)
+    monkeypatch.setattr("audit.trail.version", lambda: before.version + 1)
     asyncio.run(load(plane_of(rig)))
     assert plane_of(rig).snapshot is before
     assert "the last good one stays" in caplog.text
     assert post(rig).status_code == 200
+
+
+def test_row_that_nobody_foresaw_leaves_the_last_good_configuration(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R78: and the next look finds what was mended."""
+
+    def odd(*_: object) -> None:
+        raise ValueError("a network of no form")
+
+    before = plane_of(rig).snapshot
+    monkeypatch.setattr(refresh, "load_keys", odd)
+    monkeypatch.setattr("audit.trail.version", lambda: before.version + 1)
+    asyncio.run(load(plane_of(rig)))
+    assert plane_of(rig).snapshot is before
+    assert "the last good one stays" in caplog.text
