@@ -16,8 +16,6 @@ async def admit(exchange: Exchange, ask: Ask) -> RouteSnapshot:
 
     Money is held per attempt (holding.py).
     """
-    if exchange.plane.is_draining:
-        raise GatewayError(503, "shutting_down", "The gateway is stopping. Gateway's side. Try again.", retry_after_s=5)
     route = _route(exchange, ask.model)
     if not exchange.endpoint.is_billed:
         return route

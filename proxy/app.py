@@ -74,7 +74,7 @@ class DataPlane:
         if endpoint in {HELLO, LIVENESS}:
             await client.answer(200, JSON, b'"I\'m alive!"')
         elif endpoint is READINESS:
-            ready = self.plane.is_ready and not (self.plane.is_leaving or self.plane.is_draining)
+            ready = self.plane.is_ready and not self.plane.is_leaving
             # Without its database a gateway goes on with what it knows; to take it out of service would stop everything.
             status, word = (200, b"healthy") if ready else (503, b"unhealthy")
             database = b"connected" if self.plane.is_ready and self.plane.has_database else b"Not connected"

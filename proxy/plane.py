@@ -46,7 +46,6 @@ class Plane:
     is_ready: bool = False
     has_database: bool = True  # as the last look at it found
     is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken
-    is_draining: bool = False
     live: "set[Exchange]" = field(default_factory=set)
     turned_away: int = 0
     told_at: float = 0.0

@@ -54,7 +54,7 @@ class Flat:
         assert not plane.live, "a call of an earlier test still runs"
         _finish_turn(plane)
         gateway.treasury = MemoryTreasury()
-        plane.snapshot, plane.bank, plane.rates, plane.is_draining = self.snapshot, Bank(gateway.treasury), Rates(), False
+        plane.snapshot, plane.bank, plane.rates = self.snapshot, Bank(gateway.treasury), Rates()
         plane.health, plane.sticky = Health(), Sticky()
         for path in plane.journal.folder.glob("*.log"):
             os.truncate(path, 0)
