@@ -276,6 +276,12 @@ def test_messages_client_is_served_by_each_way(bedrock: BedrockRig, way: str) ->
     assert (summary(bedrock.rig).output_tokens, summary(bedrock.rig).outcome) == (12, "ok")
 
 
+def test_answer_that_is_turned_round_is_asked_for_plain(bedrock: BedrockRig) -> None:
+    """R66"""
+    bedrock.post("/v1/messages", ask("claude-by-converse"), {**HEADERS, "accept-encoding": "gzip"})
+    assert bedrock.fake.seen[-1].header("accept-encoding") == "identity"
+
+
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_messages_client_gets_a_stream_of_events_by_each_way(bedrock: BedrockRig, way: str) -> None:
     answer = bedrock.post("/v1/messages", ask(f"claude-by-{way}", stream=True), HEADERS)
