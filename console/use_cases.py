@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from audit.trail import Actor
 from billing.actions import BudgetTerms, change_budget, remove_budget, remove_budgets, set_budget
 from billing.models import Budget, LedgerEntry
 from billing.scopes import member_id
-from keys.actions import KeySpec, change_key, delete_key, delete_team, issue_key, remove_member
-from keys.models import Membership, Team, VirtualKey
+from keys.actions import KeySpec, change_key, delete_key, delete_organisation, delete_team, delete_user, issue_key, remove_member
+from keys.models import Membership, Organisation, Team, User, VirtualKey
 
 
 @transaction.atomic
@@ -68,6 +68,28 @@ def remove_member_with_budget(membership: Membership, *, actor: Actor) -> None:
     remove_member(membership, actor=actor)
 
 
+@transaction.atomic
+def delete_organisation_with_all(organisation: Organisation, *, actor: Actor) -> None:
+    """Its teams and keys end with it, each with its budgets and its own event."""
+    for key in VirtualKey.objects.filter(Q(organisation=organisation) | Q(team__organisation=organisation)):
+        delete_key_with_budget(key, actor=actor)
+    for team in organisation.teams.all():
+        delete_team_with_budgets(team, actor=actor)
+    remove_budgets(Budget.Scope.ORGANISATION, organisation.pk, actor=actor)
+    delete_organisation(organisation, actor=actor)
+
+
+@transaction.atomic
+def delete_user_with_all(user: User, *, actor: Actor) -> None:
+    """Keys and memberships end with the person, each with its budgets and its own event. Refused for the last administrator."""
+    for key in user.keys.all():
+        delete_key_with_budget(key, actor=actor)
+    for membership in user.memberships.all():
+        remove_member_with_budget(membership, actor=actor)
+    remove_budgets(Budget.Scope.USER, user.pk, actor=actor)
+    delete_user(user, actor=actor)
+
+
 def budgets_of(scope: str, *scope_ids: str) -> QuerySet[Budget]:
     return Budget.objects.filter(scope=scope, scope_id__in=scope_ids).select_related("plan").order_by("id")
 
@@ -78,6 +100,6 @@ def main_budget(budgets: Iterable[Budget]) -> Budget | None:
 
 
 def spent_in_ledger(column: str, ids: Iterable[str]) -> dict[str, int]:
-    """All that each key or team (`key_id`, `team_id`) ever cost, in nano-USD."""
+    """All that each key, team or organisation (`key_id`, `team_id`, `organisation_id`) ever cost, in nano-USD."""
     rows = LedgerEntry.objects.filter(**{f"{column}__in": list(ids)}).order_by().values_list(column)
     return dict(rows.annotate(Sum("amount_nano")))

@@ -36,6 +36,7 @@ GROUPS = {
     },
     "Keys and money": {
         "keys": "create, list, show, rotate and revoke virtual keys",
+        "connect": "show what to paste so that a client uses this gateway",
         "teams": "create, list and change teams",
         "budgets": "set and list budgets",
         "routes": "list model names and the deployments behind them",

@@ -1,6 +1,6 @@
 """What people change about keys, teams, people and organisations. Each verb is one transaction: change, audit, notify on commit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
-from keys.models import Membership, Organisation, Team, User, VirtualKey, new_id
+from keys.models import EVERY_MODEL, Membership, Organisation, Team, User, VirtualKey, new_id
 from keys.secrets import hash_token, last_four, make_token, problem_with
 
 LONGEST_OVERLAP = timedelta(days=30)
@@ -110,15 +110,17 @@ def _refuse_if_revoked(key: VirtualKey) -> None:
 
 
 @transaction.atomic
-def rotate_key(key: VirtualKey, *, actor: Actor, overlap: timedelta = timedelta(0), now: datetime | None = None) -> str:
+def rotate_key(
+    key: VirtualKey, *, actor: Actor, overlap: timedelta = timedelta(0), now: datetime | None = None, token: str | None = None
+) -> str:
     """A new token for the same key. The one before goes on working for `overlap`; one still older stops at once."""
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise ChangeRefused(f"The overlap lies between 0 and {LONGEST_OVERLAP.days} days.", field="overlap")
     current = VirtualKey.objects.select_for_update().get(pk=key.pk)
     _refuse_if_revoked(current)
-    token = make_token()
+    token = token or make_token()
     changes = {
-        "token_hash": hash_token(token),
+        "token_hash": _check_new_token(token),
         "last_four": last_four(token),
         "previous_hash": current.token_hash if overlap else "",
         "previous_valid_until": (now or timezone.now()) + overlap if overlap else None,
@@ -160,6 +162,26 @@ def change_team(team: Team, changes: Mapping[str, Any], *, actor: Actor) -> Team
     if set(wanted) == {"is_blocked"}:
         event = "team.blocked" if wanted["is_blocked"] else "team.unblocked"
     return change_row(team, wanted, event=event, actor=actor)
+
+
+@transaction.atomic
+def add_team_models(team: Team, names: Iterable[str], *, actor: Actor) -> Team:
+    """A team that may use everything goes on doing so."""
+    current = Team.objects.select_for_update().get(pk=team.pk)
+    listed = list(dict.fromkeys([*(current.allowed_models or [EVERY_MODEL]), *names]))
+    return change_team(current, {"allowed_models": listed}, actor=actor)
+
+
+@transaction.atomic
+def remove_team_models(team: Team, names: Iterable[str], *, actor: Actor) -> Team:
+    """Refused for the last name: an empty list means every model."""
+    current = Team.objects.select_for_update().get(pk=team.pk)
+    gone = set(names)
+    left = [name for name in current.allowed_models if name not in gone]
+    if current.allowed_models and not left:
+        text = "A team without a list may use every model, so its last one stays. Add another first, or block the team."
+        raise ChangeRefused(text, field="allowed_models")
+    return change_team(current, {"allowed_models": left}, actor=actor)
 
 
 def delete_team(team: Team, *, actor: Actor) -> None:
@@ -241,7 +263,8 @@ def known_user(user_id: str, *, actor: Actor) -> User:
 def change_user(user: User, changes: Mapping[str, Any], *, actor: Actor) -> User:
     wanted = _with_admin_flags(_allowed(changes, USER_FIELDS))
     with _an_admin_remains():
-        return change_row(user, wanted, event="user.changed", actor=actor)
+        # an id of another system may have become the username: it is checked only when it is to change
+        return change_row(user, wanted, event="user.changed", actor=actor, unchecked={"username"} - wanted.keys())
 
 
 def set_password(user: User, password: str, *, actor: Actor) -> User:

@@ -4,26 +4,41 @@ import hashlib
 from datetime import datetime
 from ipaddress import ip_network
 
-from keys.models import Team, User, VirtualKey
+from django.db.models import Q
+
+from keys.models import EVERY_MODEL, Team, User, VirtualKey
 from keys.snapshot import Caller, KeySnapshot, Limit, LimitScope, ModelList
 
-EVERYTHING = frozenset({"all-proxy-models"})
+EVERYTHING = frozenset({EVERY_MODEL})
 INHERIT = frozenset({"all-team-models"})
 # A key without a parallel limit of its own has this one, so that what calls under way can cost is bounded.
 DEFAULT_PARALLEL = 100
+OWNERS = ("team__organisation", "user", "organisation")
 
 
 def load_keys(master_key: str, now: datetime, default_parallel: int = DEFAULT_PARALLEL) -> KeySnapshot:
     """Every live token. A rotated key's old token stays as its own entry until its overlap ends. No default limit with 0."""
     master = Caller(key_id="master", key_name="master key", is_master=True, limits=_default("master", default_parallel))
     callers = {hashlib.sha256(master_key.encode()).hexdigest(): master}
-    rows = VirtualKey.objects.filter(revoked_at=None).select_related("team__organisation", "user", "organisation")
+    rows = VirtualKey.objects.filter(revoked_at=None).select_related(*OWNERS)
     for key in rows.iterator(chunk_size=2000):
         callers[key.token_hash] = _caller(key, key.expires_at, default_parallel)
         if key.previous_hash and key.previous_valid_until and key.previous_valid_until > now:
-            until = min(filter(None, (key.expires_at, key.previous_valid_until)))
-            callers[key.previous_hash] = _caller(key, until, default_parallel)
+            callers[key.previous_hash] = _caller(key, _overlap_end(key), default_parallel)
     return KeySnapshot(callers)
+
+
+def load_caller(digest: str, now: datetime) -> Caller | None:
+    """One live token's caller as it is in the database now, for addresses that have no snapshot."""
+    live = Q(token_hash=digest) | Q(previous_hash=digest, previous_valid_until__gt=now)
+    key = VirtualKey.objects.filter(live, revoked_at=None).select_related(*OWNERS).first()
+    if key is None:
+        return None
+    return _caller(key, key.expires_at if key.token_hash == digest else _overlap_end(key), DEFAULT_PARALLEL)
+
+
+def _overlap_end(key: VirtualKey) -> datetime | None:
+    return min(filter(None, (key.expires_at, key.previous_valid_until)), default=None)
 
 
 def _caller(key: VirtualKey, expires_at: datetime | None, default_parallel: int) -> Caller:

@@ -10,6 +10,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+# In a list of models: no restriction at this level.
+EVERY_MODEL = "all-proxy-models"
+
 
 def new_id() -> str:
     return str(uuid.uuid4())

@@ -87,7 +87,7 @@ class DataPlane:
         self.plane.live.discard(exchange)
         dialect = place.endpoint.dialect
         try:
-            body = listings.page(authenticate(exchange), exchange.snapshot.routes, place, client)
+            body = listings.page(authenticate(exchange), exchange, place)
         except CallError as error:
             await _say(client, dialect, error)
             return

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from proxy.plane import Plane
 from routing.policy import Policy
-from routing.tasks import check_deployment, reason_of_outcome
+from routing.tasks import check_apart, reason_of_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Checkup:
         """Asks every deployment that a route leads to."""
         for deployment_id in self._plane.snapshot.routes.deployment_ids():
             try:
-                outcome = await asyncio.to_thread(check_deployment, deployment_id)
+                outcome = await asyncio.to_thread(check_apart, deployment_id)
             except DatabaseError as error:
                 logger.warning("a deployment could not be checked", extra={"fields": {"error": type(error).__name__}})
                 return

@@ -38,6 +38,8 @@ EMBEDDINGS = Endpoint("embeddings", ("POST",), "embeddings", embeddings.EMBEDDIN
 RESPONSES = Endpoint("responses", ("POST",), "responses", responses.RESPONSES, is_billed=True)
 MODELS = Endpoint("models", ("GET", "HEAD"))
 MODEL = Endpoint("model", ("GET", "HEAD"))
+MODEL_INFO = Endpoint("model_info", ("GET", "HEAD"), dialect=chat.CHAT)
+MODEL_GROUPS = Endpoint("model_groups", ("GET", "HEAD"), dialect=chat.CHAT)
 HELLO = Endpoint("hello", ("GET", "HEAD"))
 LIVENESS = Endpoint("liveness", ("GET", "HEAD"))
 READINESS = Endpoint("readiness", ("GET", "HEAD"))

@@ -11,11 +11,16 @@ OURS = frozenset({"credential_unusable", "address_refused", "not_served"})
 
 
 def check_deployment(deployment_id: str) -> Outcome | None:
-    """One tiny real call, in a thread of its own; None when the deployment is gone."""
+    """One tiny real call; None when the deployment is gone."""
+    row = Deployment.objects.filter(pk=deployment_id, is_active=True).select_related("credential").first()
+    return probe(row) if row is not None else None
+
+
+def check_apart(deployment_id: str) -> Outcome | None:
+    """The same in a thread that serves nothing else, and must not keep a database connection that goes stale."""
     close_old_connections()
     try:
-        row = Deployment.objects.filter(pk=deployment_id, is_active=True).select_related("credential").first()
-        return probe(row) if row is not None else None
+        return check_deployment(deployment_id)
     finally:
         close_old_connections()
 

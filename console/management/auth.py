@@ -34,6 +34,7 @@ def administrator(request: HttpRequest) -> Actor:
 
 
 def actor_by_key(request: HttpRequest) -> Actor:
-    """The actor that `administrator` found for this request."""
-    actor = getattr(request, "auth", None)
+    """The actor that the address's own check found for this request: an Actor, or an asker who carries one."""
+    found = getattr(request, "auth", None)
+    actor = getattr(found, "actor", found)
     return actor if isinstance(actor, Actor) else administrator(request)

@@ -17,6 +17,10 @@ PARAMS = {
     "amount_nano": "max_budget",
     "period": "budget_duration",
     "expires_at": "duration",
+    "email": "user_email",
+    "first_name": "user_alias",
+    "role": "user_role",
+    "overlap": "grace_period",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
@@ -27,6 +27,11 @@ class KeyFields(MoneyByModel, LimitsByModel):
     tags: list[str] | None = None
     blocked: bool | None = None
     allowed_ips: list[str] | None = None
+
+
+class RotatedKey(KeyFields):
+    new_key: str | None = None
+    grace_period: str | None = Field(None, max_length=20)
 
 
 # Their field → ours, and what ours is without a value.
@@ -79,6 +84,16 @@ def _expiry(duration: str | None, now: datetime) -> datetime | None:
         return after(str(duration), now)
     except WrongDuration as error:
         raise Refused(str(error), param="duration") from error
+
+
+def overlap_of(grace_period: str | None, now: datetime) -> timedelta:
+    """How long the old secret goes on working; without a word, not at all."""
+    if grace_period in (None, "", "0", "0s"):
+        return timedelta(0)
+    try:
+        return after(str(grace_period), now) - now
+    except WrongDuration as error:
+        raise Refused(str(error), param="grace_period") from error
 
 
 def _team(team_id: str | None) -> Team | None:

@@ -10,13 +10,14 @@ from ninja import Field, Query, Router, Schema
 
 from billing.models import Budget
 from console import use_cases
+from console.management.askers import any_administrator, asker
 from console.management.auth import actor_by_key, administrator
 from console.management.errors import Refused
 from console.management.fields import name_ignored
-from console.management.key_fields import KeyFields, changes_of, spec_of
+from console.management.key_fields import KeyFields, RotatedKey, changes_of, overlap_of, spec_of
 from console.management.key_rows import key_row, key_rows
 from console.management.terms import set_money
-from keys.actions import block_key, change_key, issue_key, unblock_key
+from keys.actions import block_key, change_key, issue_key, rotate_key, unblock_key
 from keys.models import VirtualKey
 from keys.secrets import hash_token
 
@@ -34,6 +35,13 @@ class NamedKey(Schema):
 class NamedKeys(Schema):
     keys: list[str] | None = None
     key_aliases: list[str] | None = None
+
+
+class Aliases(Schema):
+    page: int = Field(1, ge=1, le=10**6)
+    size: int = Field(50, ge=1, le=LARGEST_PAGE)
+    search: str = ""
+    team_id: str = ""
 
 
 class Listed(Schema):
@@ -60,8 +68,7 @@ def generate_key(request: HttpRequest, response: HttpResponse, asked: KeyFields)
         set_money(Budget.Scope.KEY, key.pk, asked, actor=actor)
     key.refresh_from_db()
     name_ignored(response, key.extra)
-    response["Cache-Control"] = "no-store"
-    return key_row(key, timezone.now()) | {"key": token, "token": key.token_hash, "token_id": key.token_hash}
+    return _with_secret(response, key, token)
 
 
 @router.post("/key/update")
@@ -75,6 +82,28 @@ def update_key(request: HttpRequest, response: HttpResponse, asked: KeyFields) -
     key.refresh_from_db()
     name_ignored(response, asked.ignored())
     return {"key": _repeatable(asked.key or "", key)} | key_row(key, timezone.now())
+
+
+@router.post("/key/regenerate", auth=any_administrator)
+def regenerate_key(request: HttpRequest, response: HttpResponse, key: str = "", asked: RotatedKey | None = None) -> dict[str, Any]:
+    """A new secret for the same key; the old one stops at once, or when `grace_period` is over. Other fields are those of /key/update."""
+    asked, actor, now = asked or RotatedKey.model_validate({}), actor_by_key(request), timezone.now()
+    row = named_key(key or asked.key or "")
+    overlap = overlap_of(asked.grace_period, now)
+    if asked.new_key is not None and not asked.new_key.startswith("sk-"):
+        raise Refused("A key of your own choice must start with 'sk-'.", param="new_key")
+    with transaction.atomic():
+        token = rotate_key(row, actor=actor, overlap=overlap, now=now, token=asked.new_key)
+        row = change_key(row, changes_of(asked, actor, now, row), actor=actor)
+        set_money(Budget.Scope.KEY, row.pk, asked, actor=actor)
+    row.refresh_from_db()
+    name_ignored(response, asked.ignored())
+    return _with_secret(response, row, token)
+
+
+@router.post("/key/{path:key}/regenerate", auth=any_administrator)
+def regenerate_named_key(request: HttpRequest, response: HttpResponse, key: str, asked: RotatedKey | None = None) -> dict[str, Any]:
+    return regenerate_key(request, response, key, asked)
 
 
 @router.post("/key/delete")
@@ -115,6 +144,27 @@ def key_info(request: HttpRequest, response: HttpResponse, key: str = "") -> dic
     return {"key": _repeatable(key, row), "info": key_row(row, timezone.now())}
 
 
+@router.post("/key/health", auth=asker)
+def key_health(request: HttpRequest) -> dict[str, Any]:
+    """For whoever holds the key. One that may not call was refused before; keys have no callbacks of their own here."""
+    return {"key": "healthy", "logging_callbacks": None}
+
+
+@router.get("/key/aliases", auth=any_administrator)
+def list_aliases(request: HttpRequest, asked: Query[Aliases]) -> dict[str, Any]:
+    keys = VirtualKey.objects.filter(revoked_at=None, name__icontains=asked.search).exclude(name="").order_by("name")
+    if asked.team_id:
+        keys = keys.filter(team_id=asked.team_id)
+    total, first = keys.count(), (asked.page - 1) * asked.size
+    return {
+        "aliases": list(keys.values_list("name", flat=True)[first : first + asked.size]),
+        "total_count": total,
+        "current_page": asked.page,
+        "total_pages": -(-total // asked.size),
+        "size": asked.size,
+    }
+
+
 @router.get("/key/list")
 def list_keys(request: HttpRequest, asked: Query[Listed]) -> dict[str, Any]:
     keys = _matching(asked)
@@ -149,6 +199,12 @@ def named_key(name: str) -> VirtualKey:
 def _repeatable(asked: str, key: VirtualKey) -> str:
     """LiteLLM repeats what was asked with; a secret is not repeated here."""
     return key.token_hash if asked.startswith("sk-") else asked
+
+
+def _with_secret(response: HttpResponse, key: VirtualKey, token: str) -> dict[str, Any]:
+    """The only answers that hold a secret."""
+    response["Cache-Control"] = "no-store"
+    return key_row(key, timezone.now()) | {"key": token, "token": key.token_hash, "token_id": key.token_hash}
 
 
 def _with_token(key: VirtualKey) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from audit.trail import Actor
 from billing.models import Budget
 from billing.scopes import member_id
 from console import use_cases
+from console.management.askers import any_administrator
 from console.management.auth import actor_by_key, administrator
 from console.management.errors import Refused
 from console.management.fields import Money, name_ignored
@@ -29,7 +30,7 @@ from console.management.team_fields import (
 )
 from console.management.team_rows import keys_by_team, membership_rows, team_row, team_rows
 from console.management.terms import set_money
-from keys.actions import add_member, change_member, change_team, create_team
+from keys.actions import add_member, add_team_models, change_member, change_team, create_team, remove_team_models
 from keys.models import Membership, Team, new_id
 
 router = Router(tags=["teams"], auth=administrator)
@@ -41,6 +42,11 @@ class NamedTeam(Schema):
 
 class NamedTeams(Schema):
     team_ids: list[str]
+
+
+class NamedModels(Schema):
+    team_id: str
+    models: list[str]
 
 
 @router.post("/team/new")
@@ -114,6 +120,22 @@ def block_team(request: HttpRequest, asked: NamedTeam) -> dict[str, Any]:
 @router.post("/team/unblock")
 def unblock_team(request: HttpRequest, asked: NamedTeam) -> dict[str, Any]:
     return _row(change_team(named_team(asked.team_id), {"is_blocked": False}, actor=actor_by_key(request)))
+
+
+@router.post("/team/model/add", auth=any_administrator)
+def add_models(request: HttpRequest, asked: NamedModels) -> dict[str, Any]:
+    return _row(add_team_models(named_team(asked.team_id), asked.models, actor=actor_by_key(request)))
+
+
+@router.post("/team/model/delete", auth=any_administrator)
+def delete_models(request: HttpRequest, asked: NamedModels) -> dict[str, Any]:
+    return _row(remove_team_models(named_team(asked.team_id), asked.models, actor=actor_by_key(request)))
+
+
+@router.get("/team/available", auth=any_administrator)
+def available_teams(request: HttpRequest) -> list[dict[str, Any]]:
+    """Teams that people may join by themselves: there are none, managers add their members."""
+    return []
 
 
 # ── members ───────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
-from console.management import budgets, health, keys, teams
+from console.management import activity, budgets, configuration, global_spend, health, keys, models, organisations, spend, teams, users
 from console.management.errors import Refused, answer_change_refused, answer_refused, answer_unreadable
 from console.management.wire import JsonParser, JsonRenderer
 from keys.sso import login_by_link
@@ -16,8 +16,14 @@ api = NinjaAPI(
 )  # fmt: skip
 api.add_router("", keys.router)
 api.add_router("", teams.router)
+api.add_router("", users.router)
 api.add_router("", budgets.router)
 api.add_router("", health.router)
+api.add_router("", models.router)
+api.add_router("", organisations.router)
+api.add_router("", configuration.router)
+for module in (spend, global_spend, activity):
+    api.add_router("", module.router)
 api.exception_handler(Refused)(answer_refused)
 api.exception_handler(ChangeRefused)(answer_change_refused)
 api.exception_handler(HttpError)(answer_unreadable)

@@ -102,8 +102,8 @@ def test_no_call_is_lost_when_an_instance_is_replaced_on_its_own_port(site: Site
 
 # ── death ─────────────────────────────────────────────────────────────────────
 def test_restart_on_the_same_port_after_kill_9_posts_what_was_open(site: Site) -> None:
-    before = site.count("SELECT count(*) FROM billing_ledgerentry WHERE kind = 'reap'")
     first = site.serve("--no-background")
+    before = site.count("SELECT count(*) FROM billing_ledgerentry WHERE kind = 'reap'")
     body = ASK | {"model": "demo-stall", "stream": True}
     with httpx.stream("POST", f"{first.url}/v1/messages", json=body, headers={"x-api-key": MASTER}, timeout=BOUND_S):
         first.kill()

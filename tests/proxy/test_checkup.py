@@ -40,7 +40,7 @@ def go_round(rig: Rig, monkeypatch: pytest.MonkeyPatch, find: Callable[[str], Ou
         asked.append(deployment_id)
         return find(deployment_id)
 
-    monkeypatch.setattr(checkup, "check_deployment", check)
+    monkeypatch.setattr(checkup, "check_apart", check)
     asyncio.run(Checkup(plane_of(rig)).go_round(WANTED))
     return asked
 
@@ -77,7 +77,7 @@ def test_rounds_are_gone_only_where_they_are_wanted(
     plane = plane_of(rig)
     plane.snapshot = replace(plane.snapshot, routes=replace(plane.snapshot.routes, policy=policy))
     asked: list[str] = []
-    monkeypatch.setattr(checkup, "check_deployment", asked.append)
+    monkeypatch.setattr(checkup, "check_apart", asked.append)
 
     async def start_and_stop() -> None:
         runner = Checkup(plane)

@@ -1,0 +1,139 @@
+"""Bodies of /model/new and /model/update → what our verbs take. In updates a null says nothing, as with LiteLLM."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
+
+from console.management.errors import Refused
+from console.management.fields import BigLimit, Body, Limit
+from routing.models import Credential, Deployment
+from routing.providers.compatibles import BY_NAME
+from routing.providers.registry import PROVIDERS
+
+FROM_ENVIRONMENT = "os.environ/"
+# With these a deployment would be opened by something else than what was sent, so they are not merely named as ignored.
+PARTS_OF_CREDENTIALS = frozenset(
+    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_profile_name", "aws_role_name", "aws_session_name",
+     "aws_web_identity_token", "aws_external_id", "vertex_credentials", "azure_ad_token", "tenant_id", "client_id", "client_secret",
+     "organization"}
+)  # fmt: skip
+# Their field → ours.
+PLAIN = {
+    "api_base": "base_url",
+    "api_version": "api_version",
+    "region": "region",
+    "vertex_project": "project",
+    "rpm": "rpm_limit",
+    "tpm": "tpm_limit",
+    "timeout": "first_byte_timeout_s",
+    "stream_timeout": "idle_timeout_s",
+}
+
+
+def _printable(name: str) -> str:
+    if name != name.strip() or not name.isprintable():
+        raise ValueError("blanks at the ends and control characters cannot be in a name")
+    return name
+
+
+NullIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
+PublicName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+# Deployments' ids stand in headers, regions in host names.
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{0,40}$")]
+Seconds = Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)]
+
+
+class ModelParams(Body):
+    model: str | None = Field(None, min_length=1, max_length=300)
+    custom_llm_provider: str | None = None
+    api_key: str | None = Field(None, max_length=20_000)
+    litellm_credential_name: str | None = None
+    api_base: str | None = Field(None, max_length=500, validation_alias=AliasChoices("api_base", "base_url"))
+    api_version: Word | None = None
+    region: Word | None = Field(None, validation_alias=AliasChoices("aws_region_name", "region_name", "vertex_location"))
+    vertex_project: Word | None = None
+    rpm: Limit | None = None
+    tpm: BigLimit | None = None
+    weight: Limit | None = None
+    order: Limit | None = None
+    timeout: Seconds | None = None
+    stream_timeout: Seconds | None = None
+
+
+class ModelInfo(Body):
+    id: Id | None = None
+    base_model: str | None = Field(None, max_length=200)
+    db_model: bool | None = None
+
+
+class ModelFields(Body):
+    model_name: PublicName | None = None
+    litellm_params: Annotated[ModelParams, NullIsEmpty] = ModelParams.model_validate({})
+    model_info: Annotated[ModelInfo, NullIsEmpty] = ModelInfo.model_validate({})
+
+    def all_ignored(self) -> dict[str, Any]:
+        parts = {"litellm_params": self.litellm_params, "model_info": self.model_info}
+        inner = {f"{part}.{name}": value for part, body in parts.items() for name, value in body.ignored().items()}
+        return self.ignored() | inner
+
+
+class NewModel(ModelFields):
+    model_name: PublicName
+    litellm_params: ModelParams
+
+
+def changes_of(asked: ModelFields, route: str) -> dict[str, Any]:
+    """A deployment's columns, less its credential: only what was sent. `route` is the public name that will lead to it."""
+    params = asked.litellm_params
+    if held := sorted(PARTS_OF_CREDENTIALS & params.ignored().keys()):
+        text = f"{held[0]} is a part of a credential. Enter the credential in the admin, and give its name as litellm_credential_name."
+        raise Refused(text, param=f"litellm_params.{held[0]}")
+    changes = {ours: value for theirs, ours in PLAIN.items() if (value := getattr(params, theirs)) is not None}
+    if "base_url" in changes:
+        changes["base_url"] = changes["base_url"].rstrip("/")
+    if params.model:
+        changes["provider"], changes["model"] = provider_and_model(params.model, params.custom_llm_provider or "", route)
+    if asked.model_info.base_model is not None:
+        changes["base_model"] = asked.model_info.base_model
+    return changes
+
+
+def provider_and_model(written: str, said: str, route: str) -> tuple[str, str]:
+    """`provider/model`, or a model alone where custom_llm_provider tells whose."""
+    head, slash, rest = written.partition("/")
+    provider, model = (said, written) if said and head != said else (head, rest)
+    if provider not in PROVIDERS or not (slash or said):
+        text = f"{written[:200]!r} names no provider that is known here. Write provider/model, such as anthropic/claude-sonnet-4-5."
+        raise Refused(text, param="litellm_params.model")
+    if provider == "bedrock" and "/" in model and not model.startswith("arn:"):
+        raise Refused("Write bedrock/MODEL, and the region as aws_region_name.", param="litellm_params.model")
+    row = BY_NAME.get(provider)
+    if row and row.model_prefix and "/" not in model and model != "*":
+        model = row.model_prefix + model
+    if "*" in model and model != "*" and route not in {model, written}:
+        raise Refused("The pattern of litellm_params.model must be that of model_name.", param="litellm_params.model")
+    return provider, "*" if "*" in model else model
+
+
+def secret_of(params: ModelParams) -> str:
+    """A provider key, or a reference in our way of writing it."""
+    written = (params.api_key or "").strip()
+    return f"env:{written.removeprefix(FROM_ENVIRONMENT)}" if written.startswith(FROM_ENVIRONMENT) else written
+
+
+def credential_named(name: str, provider: str) -> Credential:
+    found = Credential.objects.filter(name=name).first()
+    if found is None or found.provider != provider:
+        raise Refused(f"There is no credential {name[:200]!r} for {provider}.", param="litellm_params.litellm_credential_name")
+    return found
+
+
+def named_deployment(deployment_id: str | None) -> Deployment:
+    """One that was made here; the configuration file's are changed in the file."""
+    if not deployment_id:
+        raise Refused("Name the model by its id.", param="id")
+    found = Deployment.objects.filter(pk=deployment_id).select_related("credential").first()
+    if found is None:
+        raise Refused(f"There is no model with id={deployment_id}.", type="not_found_error", param="id", status=404)
+    return found
