@@ -17,7 +17,7 @@ from tests.fakes import bedrock, google
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.google_tokens import key_file
 from tests.fakes.provider import DEFAULT_KEY, FakeProvider
-from tests.fakes.serving import Receive, Scope, Send, serve_in_thread
+from tests.fakes.serving import Receive, Scope, Send, break_connection, serve_in_thread
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -67,14 +67,17 @@ class Town:
 
 @dataclass
 class Mortal:
-    """A provider whose machine is gone once it has answered its first call for a model."""
+    """A provider whose machine is gone once it has answered its first call for a model: nobody listens, kept connections are reset."""
 
     app: Any
     killer: ExitStack
     door: FaultProxy | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.door is not None and scope["type"] == "http" and asks_a_model(scope["raw_path"]):
+        if scope["type"] == "http" and asks_a_model(scope["raw_path"]):
+            if self.door is None:
+                break_connection(scope, reset=True)
+                return
             door, self.door = self.door, None
             await asyncio.to_thread(self.killer.enter_context, door.shut())
         await self.app(scope, receive, send)
