@@ -14,9 +14,9 @@ import yaml
 from gateway_project.exported_keys import KeyWriter
 from gateway_project.file_rows import DEFAULT_FIRST_BYTE_TIMEOUT_S, DEFAULT_IDLE_TIMEOUT_S, POLICY_COLUMNS
 from gateway_project.model_list import RESPONSES, FileDeployment, deployments_from
-from gateway_project.model_names import BEDROCK_WAYS
 from gateway_project.router_file import EVERY_NAME, FALLBACK_KINDS, FilePolicy, policy_from
 from gateway_project.yaml_source import Source
+from routing.model_names import BEDROCK_WAYS
 from routing.models import Credential, Deployment, Route, RouteTarget, RoutingPolicy
 
 REGION_NAMES = {"bedrock": "aws_region_name", "vertex_ai": "vertex_location"}

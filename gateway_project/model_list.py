@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from gateway_project.model_keys import FIELDS, secret_of
-from gateway_project.model_names import passed_on, read_name
 from gateway_project.yaml_source import Place, Source
+from routing.model_names import passed_on, read_name
 from routing.providers.compatibles import BY_NAME
 
 LONGEST_NAME = 200

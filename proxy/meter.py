@@ -54,10 +54,6 @@ class Meter:
         return self.reader.error
 
     @property
-    def model(self) -> str:
-        return self.reader.model
-
-    @property
     def stop_reason(self) -> str:
         return self.reader.stop_reason
 

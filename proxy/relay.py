@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from proxy.asgi import Fields, field
 from proxy.attempt_headers import attempt_headers, cost_header
@@ -13,13 +14,11 @@ from proxy.rates import headers as rate_headers
 from proxy.refusal import STALLED, interrupt
 from proxy.upstream import Response
 from proxy.waiting import STREAM_HEADERS
-from routing.dialects.base import ARRAY, Filter, StreamError, Told
+from routing.dialects.base import Filter, StreamError, Told
 from routing.providers.base import returned
 from routing.translation import Answer, BadAnswer
 
 logger = logging.getLogger(__name__)
-
-UNREAD = "an answer could not be read; it passes all the same, and is charged by its bytes"
 
 
 async def relay(exchange: Exchange, response: Response) -> None:
@@ -35,7 +34,7 @@ async def relay(exchange: Exchange, response: Response) -> None:
         headers.append((b"x-tallygate-lost", ", ".join(left_out).encode("ascii", "replace")[:1000]))
     exchange.status = response.status
     try:
-        if response.status < 400 and _is_stream(exchange, field(response.headers, b"content-type")):
+        if response.status < 400 and _is_stream(field(response.headers, b"content-type")):
             await _stream(exchange, response, headers)
         else:
             await _whole(exchange, response, headers)
@@ -46,17 +45,17 @@ async def relay(exchange: Exchange, response: Response) -> None:
         note.outcome = exchange.outcome
 
 
-def _is_stream(exchange: Exchange, content_type: str) -> bool:
-    if "event-stream" in content_type or "eventstream" in content_type:
-        return True
-    return exchange.attempts[-1].spoken.framing == ARRAY and exchange.ask is not None and exchange.ask.is_stream
+def _is_stream(content_type: str) -> bool:
+    """Server-sent events, or AWS's frames."""
+    return "event-stream" in content_type or "eventstream" in content_type
 
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     attempt, client = exchange.attempts[-1], exchange.client
     meter = attempt.meter
     meter.expect(field(response.headers, b"content-encoding"))
-    # What comes packed without our asking cannot be turned round on the way.
+    if meter.is_coded and attempt.turn is not None:
+        raise _unreadable()  # it was asked for plain
     turn = None if meter.is_coded else attempt.turn or attempt.filter
     if turn is not None and exchange.dialect.framing != attempt.spoken.framing:
         headers = _typed(headers, exchange.dialect.stream_type)
@@ -84,15 +83,20 @@ def _note_error(exchange: Exchange, error: StreamError) -> None:
     exchange.error_code, exchange.error_message = error.type or "provider_error", error.message
 
 
+def _look(exchange: Exchange, look: Callable[..., None], *seen: object) -> None:
+    """The meter's border: an answer passes though our own reading of it fails, and is charged by its bytes."""
+    try:
+        look(*seen)
+    except Exception:
+        logger.exception("an answer could not be read", extra={"fields": {"request_id": exchange.request_id}})
+        exchange.attempts[-1].meter.is_blind = True
+
+
 async def _pass_on(exchange: Exchange, response: Response, turn: Answer | Filter | None) -> None:
     attempt, client = exchange.attempts[-1], exchange.client
     meter = attempt.meter
     while chunk := await _read(exchange, response):
-        try:
-            meter.feed(chunk)
-        except Exception:
-            logger.exception(UNREAD, extra={"fields": {"request_id": exchange.request_id}})
-            meter.is_blind = True
+        _look(exchange, meter.feed, chunk)
         if meter.text_bytes > attempt.enough:
             keep_up(exchange, attempt)
         if turn is not None:
@@ -115,11 +119,7 @@ async def _whole(exchange: Exchange, response: Response, headers: Fields) -> Non
     coding = field(response.headers, b"content-encoding")
     if response.status < 400:
         meter = attempt.meter
-        try:
-            meter.read_whole(body, response.headers, coding)
-        except Exception:
-            logger.exception(UNREAD, extra={"fields": {"request_id": exchange.request_id}})
-            meter.is_blind = True
+        _look(exchange, meter.read_whole, body, response.headers, coding)
         if not (meter.has_ended or meter.is_blind) and "json" in field(response.headers, b"content-type"):
             raise _truncated()
         attempt.lost_sight = False
@@ -144,7 +144,11 @@ def _turned(turn: Answer, body: bytes) -> bytes:
     try:
         return turn.whole(body)
     except BadAnswer:
-        raise Lost(502, "upstream_unreadable", "The provider's answer cannot be read. Provider's side. Try again.") from None
+        raise _unreadable() from None
+
+
+def _unreadable() -> Lost:
+    return Lost(502, "upstream_unreadable", "The provider's answer cannot be read. Provider's side. Try again.")
 
 
 def _too_late(exchange: Exchange, status: int) -> ProviderError:

@@ -91,6 +91,9 @@ class RouteTable:
         return list(dict.fromkeys(target.deployment.id for route in routes for target in route.targets))
 
     def public_name(self, model: str) -> str:
-        """What a cloud's own id of a model is called here; the id itself where no name stands for it."""
-        route = self.exact.get(model) or self.by_vendor_id.get(model) or self.by_vendor_id.get(plain(model))
-        return route.name if route is not None else model
+        """What a cloud's own id of a model is called here; the id itself where neither a name nor a family stands for it."""
+        bare = plain(model)
+        route = self.exact.get(model) or self.by_vendor_id.get(model) or self.by_vendor_id.get(bare)
+        if route is not None:
+            return route.name
+        return bare if self.find(model) is None and self.find(bare) is not None else model

@@ -6,9 +6,8 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from console.management.errors import Refused
 from console.management.fields import BigLimit, Body, Limit
+from routing.model_names import passed_on, read_name
 from routing.models import Credential, Deployment
-from routing.providers.compatibles import BY_NAME
-from routing.providers.registry import PROVIDERS
 
 FROM_ENVIRONMENT = "os.environ/"
 # With these a deployment would be opened by something else than what was sent, so they are not merely named as ignored.
@@ -93,27 +92,24 @@ def changes_of(asked: ModelFields, route: str) -> dict[str, Any]:
     if "base_url" in changes:
         changes["base_url"] = changes["base_url"].rstrip("/")
     if params.model:
-        changes["provider"], changes["model"] = provider_and_model(params.model, params.custom_llm_provider or "", route)
+        changes = named(params, route) | changes
     if asked.model_info.base_model is not None:
         changes["base_model"] = asked.model_info.base_model
     return changes
 
 
-def provider_and_model(written: str, said: str, route: str) -> tuple[str, str]:
-    """`provider/model`, or a model alone where custom_llm_provider tells whose."""
-    head, slash, rest = written.partition("/")
-    provider, model = (said, written) if said and head != said else (head, rest)
-    if provider not in PROVIDERS or not (slash or said):
+def named(params: ModelParams, route: str) -> dict[str, Any]:
+    """What the name alone says, read as in a config.yaml: the provider, its model, and for Bedrock the way and the region."""
+    written = params.model or ""
+    found = read_name(written, params.custom_llm_provider or "", params.api_base or "")
+    if not found.is_known:
         text = f"{written[:200]!r} names no provider that is known here. Write provider/model, such as anthropic/claude-sonnet-4-5."
         raise Refused(text, param="litellm_params.model")
-    if provider == "bedrock" and "/" in model and not model.startswith("arn:"):
-        raise Refused("Write bedrock/MODEL, and the region as aws_region_name.", param="litellm_params.model")
-    row = BY_NAME.get(provider)
-    if row and row.model_prefix and "/" not in model and model != "*":
-        model = row.model_prefix + model
-    if "*" in model and model != "*" and route not in {model, written}:
+    model = passed_on(route, written, found)
+    if model is None:
         raise Refused("The pattern of litellm_params.model must be that of model_name.", param="litellm_params.model")
-    return provider, "*" if "*" in model else model
+    said = {"api": found.api, "region": found.region}
+    return {"provider": found.provider, "model": model} | {name: value for name, value in said.items() if value}
 
 
 def secret_of(params: ModelParams) -> str:

@@ -3,8 +3,9 @@
 from typing import ClassVar
 
 from routing.dialects.base import Ask, Filter
+from routing.dialects.body import Raws
 from routing.dialects.chat_reader import ChatReader
-from routing.dialects.openai_body import MAX_ANSWERS, Raws, whole_number
+from routing.dialects.openai_body import MAX_ANSWERS, whole_number
 from routing.dialects.openai_family import OpenAIDialect
 from routing.dialects.usage_chunk import OPTIONS, UsageChunkFilter, asks_for_usage, with_usage, without_usage
 

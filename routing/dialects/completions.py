@@ -5,8 +5,9 @@ from typing import ClassVar
 import msgspec
 
 from routing.dialects.base import UNREADABLE
+from routing.dialects.body import Raws
 from routing.dialects.chat import Chat
-from routing.dialects.openai_body import MAX_ANSWERS, Raws, whole_number
+from routing.dialects.openai_body import MAX_ANSWERS, whole_number
 from routing.dialects.usage_chunk import OPTIONS
 
 _list = msgspec.json.Decoder(list[msgspec.Raw])

@@ -2,10 +2,11 @@
 
 import msgspec
 
-from routing.dialects.base import EVENTSTREAM, NOTHING, UNCAPPED_OUTPUT, UNREADABLE, Ask, BadBody, PathAsk
+from routing.dialects.aws_side import OwnBody
+from routing.dialects.base import UNCAPPED_OUTPUT, UNREADABLE, Ask, BadBody
+from routing.dialects.body import Raws
 from routing.dialects.converse_reader import ConverseReader
-from routing.dialects.invoke import AwsSide
-from routing.dialects.messages import MAX_TOKENS_LIMIT, checked_model, top_level
+from routing.dialects.messages import MAX_TOKENS_LIMIT
 
 
 class _Limits(msgspec.Struct):
@@ -36,16 +37,11 @@ _tier = msgspec.json.Decoder(_Tier)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Converse(AwsSide):
+class Converse(OwnBody):
     name = family = "converse"
-    framing = EVENTSTREAM
 
-    def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
-        fields = top_level(body)
-        return Ask(fields, checked_model(path.model), bool(path.is_stream), 0 if counts_only else _max_tokens(fields), len(body))
-
-    def write(self, ask: Ask, model: str) -> bytes:
-        return _encoder.encode(ask.fields)
+    def most_output(self, fields: Raws) -> int:
+        return _max_tokens(fields)
 
     def reader(self) -> ConverseReader:
         return ConverseReader()
@@ -78,7 +74,7 @@ class Converse(AwsSide):
         return True
 
 
-def _max_tokens(fields: dict[str, msgspec.Raw]) -> int:
+def _max_tokens(fields: Raws) -> int:
     """The larger of both places, for a model's own field may go beside Converse's."""
     try:
         stated = _limits.decode(fields["inferenceConfig"]).maxTokens if "inferenceConfig" in fields else None

@@ -11,10 +11,9 @@ import msgspec
 
 from routing.dialects import google_errors
 from routing.dialects.base import ARRAY, NOTHING, UNCAPPED_OUTPUT, UNREADABLE, Ask, BadBody, Dialect, Fields, PathAsk, Told
+from routing.dialects.body import Raws, raw_fields
 from routing.dialects.gemini_reader import GeminiReader
 from routing.dialects.messages import checked_model
-
-Raws = dict[str, msgspec.Raw]
 
 MAX_TOKENS_LIMIT = 10_000_000
 MAX_CANDIDATES = 100
@@ -58,14 +57,7 @@ _IN_THINKING = _spellings(BUDGET)
 
 
 def _top_level(body: bytes) -> Raws:
-    try:
-        if not body.isascii():
-            body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
-        return _deciding(_raws.decode(body), _TOP)
-    except RecursionError:
-        raise BadBody("Invalid JSON payload received. It is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadBody(f"Invalid JSON payload received. {error}") from None
+    return _deciding(raw_fields(body, "Invalid JSON payload received."), _TOP)
 
 
 def _object(fields: Raws, name: str, names: Mapping[str, str]) -> Raws:

@@ -4,45 +4,18 @@ The body is Anthropic's less `model` and `stream`, plus `anthropic_version` and 
 """
 
 import base64
-from collections.abc import Mapping
 
 import msgspec
 
-from routing.dialects import aws_errors
-from routing.dialects.base import EVENTSTREAM, NOTHING, UNREADABLE, Ask, BadBody, Dialect, Fields, PathAsk, Reader, Told
+from routing.dialects.aws_side import AwsSide
+from routing.dialects.base import EVENTSTREAM, NOTHING, UNREADABLE, Ask, BadBody, PathAsk, Reader
 from routing.dialects.invoke_reader import InvokeReader
 from routing.dialects.messages import Messages, checked_model, max_tokens_in, top_level
-from routing.wire import eventstream
 
-EVENTSTREAM_TYPE = b"application/vnd.amazon.eventstream"
-# What AWS has no status for.
-STATUSES: Mapping[int, int] = {529: 503}
 IN_PATH = frozenset({"model", "stream"})
 
 _encoder = msgspec.json.Encoder()
 _betas = msgspec.json.Decoder(list[str])
-
-
-class AwsSide(Dialect):
-    """How AWS's clients are told of errors, and its errors are read; for every dialect of Bedrock."""
-
-    errors = "aws"
-    statuses = STATUSES
-    stream_type = EVENTSTREAM_TYPE
-    id_header = b"x-amzn-requestid"
-    ping = b""
-
-    def error_body(self, status: int, message: str, request_id: str, *, error_type: str = "", code: str = "") -> bytes:
-        return _encoder.encode({"message": message})
-
-    def error_headers(self, status: int, error_type: str = "") -> list[tuple[bytes, bytes]]:
-        return [(b"content-type", b"application/json"), (aws_errors.ERROR_TYPE, aws_errors.name_for(status, error_type).encode())]
-
-    def error_event(self, status: int, message: str, request_id: str, *, error_type: str = "", code: str = "") -> bytes:
-        return eventstream.exception(aws_errors.fault_for(error_type, status), message)
-
-    def read_error(self, status: int, headers: Fields, body: bytes) -> Told:
-        return aws_errors.read_error(status, headers, body)
 
 
 class Invoke(AwsSide, Messages):

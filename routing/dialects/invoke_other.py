@@ -5,10 +5,11 @@ What it cost stands in headers, or in metrics beside the last event of a stream.
 
 import msgspec
 
-from routing.dialects.base import EVENTSTREAM, NOTHING, UNCAPPED_OUTPUT, UNREADABLE, Ask, BadBody, PathAsk
-from routing.dialects.invoke import AwsSide
+from routing.dialects.aws_side import OwnBody
+from routing.dialects.base import UNCAPPED_OUTPUT, UNREADABLE, BadBody
+from routing.dialects.body import Raws
 from routing.dialects.invoke_reader import OtherReader
-from routing.dialects.messages import MAX_TOKENS_LIMIT, checked_model, top_level
+from routing.dialects.messages import MAX_TOKENS_LIMIT
 
 # Where these models take their cap on output: at the top, or one level down.
 CAPS = (
@@ -30,22 +31,17 @@ _integer = msgspec.json.Decoder(int)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class InvokeOther(AwsSide):
+class InvokeOther(OwnBody):
     name = family = "invoke_other"
-    framing = EVENTSTREAM
 
-    def read(self, body: bytes, path: PathAsk = NOTHING, *, counts_only: bool = False) -> Ask:
-        fields = top_level(body)
-        return Ask(fields, checked_model(path.model), bool(path.is_stream), 0 if counts_only else _max_tokens(fields), len(body))
-
-    def write(self, ask: Ask, model: str) -> bytes:
-        return _encoder.encode(ask.fields)
+    def most_output(self, fields: Raws) -> int:
+        return _max_tokens(fields)
 
     def reader(self) -> OtherReader:
         return OtherReader()
 
 
-def _max_tokens(fields: dict[str, msgspec.Raw]) -> int:
+def _max_tokens(fields: Raws) -> int:
     """The largest cap that is named; what names none and is no embedding is held for what such models write at most."""
     levels = [fields]
     for name in INSIDE:

@@ -7,13 +7,13 @@ those raw values. Nested bytes stay identical, and duplicate top-level names col
 import msgspec
 
 from routing.dialects.base import NOTHING, UNREADABLE, Ask, BadBody, Dialect, Fields, PathAsk, Told
+from routing.dialects.body import Raws, look_alike, raw_fields
 from routing.dialects.messages_reader import MessagesReader
 
 MAX_TOKENS_LIMIT = 10_000_000
 MAX_MODEL_LENGTH = 200
 DECIDING = frozenset({"model", "stream", "max_tokens"})
 
-_top_level = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 _boolean = msgspec.json.Decoder(bool | None)
 _integer = msgspec.json.Decoder(int)
@@ -32,20 +32,11 @@ _metadata = msgspec.json.Decoder(_Metadata)
 _claude_code_user = msgspec.json.Decoder(_ClaudeCodeUser)
 
 
-def top_level(body: bytes) -> dict[str, msgspec.Raw]:
+def top_level(body: bytes) -> Raws:
     """The body's top level, its values raw; raises BadBody. What decides must not come under a name that only differs in case."""
-    try:
-        if not body.isascii():
-            body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
-        fields = _top_level.decode(body)
-    except RecursionError:
-        raise BadBody("The request body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadBody(f"The request body is not valid JSON: {error}") from None
-    for name in fields:
-        # casefold: JSON readers that ignore case also take the old long s for an s
-        if name not in DECIDING and name.casefold() in DECIDING:
-            raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.casefold()}?)")
+    fields = raw_fields(body, "The request body is not valid JSON:")
+    if name := look_alike(fields, DECIDING):
+        raise BadBody(f"{name}: Extra inputs are not permitted (did you mean {name.casefold()}?)")
     return fields
 
 

@@ -5,8 +5,7 @@ from collections.abc import Set
 import msgspec
 
 from routing.dialects.base import UNREADABLE, BadBody
-
-Raws = dict[str, msgspec.Raw]
+from routing.dialects.body import Raws, look_alike, raw_fields
 
 MAX_TOKENS_LIMIT = 10_000_000
 # More answers than anybody gives to one call.
@@ -21,18 +20,9 @@ encode = msgspec.json.Encoder().encode
 
 def top_level(body: bytes, deciding: Set[str]) -> Raws:
     """The fields of a body; raises BadBody. What decides must not come under a name that only differs in case."""
-    try:
-        if not body.isascii():
-            body.decode()  # what stays raw is not decoded, so nobody else would notice bad UTF-8
-        fields = _raws.decode(body)
-    except RecursionError:
-        raise BadBody("The request body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadBody(f"We could not parse the JSON body of your request: {error}") from None
-    for name in fields:
-        # casefold: JSON readers that ignore case also take the old long s for an s
-        if name not in deciding and name.casefold() in deciding:
-            raise BadBody(f"Unknown parameter: '{name}'. Did you mean '{name.casefold()}'?")
+    fields = raw_fields(body, "We could not parse the JSON body of your request:")
+    if name := look_alike(fields, deciding):
+        raise BadBody(f"Unknown parameter: '{name}'. Did you mean '{name.casefold()}'?")
     return fields
 
 

@@ -7,8 +7,9 @@ import msgspec
 
 from routing.dialects import openai_errors
 from routing.dialects.base import NOTHING, UNCAPPED_OUTPUT, Ask, BadBody, Dialect, Fields, PathAsk, Told
+from routing.dialects.body import Raws
 from routing.dialects.messages import checked_model
-from routing.dialects.openai_body import MAX_TOKENS_LIMIT, Raws, encode, flag, inner, model_of, require, text, top_level, whole_number
+from routing.dialects.openai_body import MAX_TOKENS_LIMIT, encode, flag, inner, model_of, require, text, top_level, whole_number
 
 # What OpenAI asks for by one name and answers with another.
 TIERS = {"fast": "priority"}

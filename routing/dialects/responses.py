@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from routing.dialects import openai_errors
 from routing.dialects.base import BadBody
-from routing.dialects.openai_body import Raws, encode, flag
+from routing.dialects.body import Raws
+from routing.dialects.openai_body import encode, flag
 from routing.dialects.openai_family import OpenAIDialect
 from routing.dialects.responses_reader import ResponsesReader
 

@@ -5,7 +5,8 @@ import re
 import msgspec
 
 from routing.dialects.base import UNREADABLE
-from routing.dialects.openai_body import Raws, encode, flag, inner
+from routing.dialects.body import Raws
+from routing.dialects.openai_body import encode, flag, inner
 from routing.wire.sse import events
 
 # No usage chunk is longer; what is, is passed on before its end has come.

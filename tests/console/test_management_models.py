@@ -85,6 +85,7 @@ def test_reference_to_a_closed_name_is_refused_and_nothing_is_made(client: Clien
     [
         ("anthropic/claude-x", None, "a", ("anthropic", "claude-x")),
         ("claude-x", "anthropic", "a", ("anthropic", "claude-x")),
+        ("claude-x", None, "a", ("anthropic", "claude-x")),
         ("openrouter/anthropic/claude-x", None, "a", ("openrouter", "anthropic/claude-x")),
         ("bedrock/us.anthropic.claude-x-v1:0", None, "a", ("bedrock", "us.anthropic.claude-x-v1:0")),
         ("anthropic/*", None, "anthropic/*", ("anthropic", "*")),
@@ -96,15 +97,23 @@ def test_provider_and_model_are_read(client: Client, written: str, said: str | N
     assert (found.provider, found.model) == kept
 
 
+def test_way_and_region_in_a_bedrock_name_are_read(client: Client) -> None:
+    found = made(client, "a", model="bedrock/converse/eu-west-1/anthropic.claude-x")
+    assert (found.provider, found.model, found.api, found.region) == ("bedrock", "anthropic.claude-x", "converse", "eu-west-1")
+
+
+def test_region_that_is_said_goes_before_the_one_in_the_name(client: Client) -> None:
+    assert made(client, "a", model="bedrock/eu-west-1/anthropic.claude-x", aws_region_name="us-east-1").region == "us-east-1"
+
+
 @pytest.mark.parametrize(
     "params",
     [
-        {"model": "claude-x"},
+        {"model": "somebody-s-model"},
         {"model": "nobody/claude-x"},
         {"model": "anthropic/../x"},
         {"model": "anthropic/"},
         {"model": "anthropic/claude-*"},
-        {"model": "bedrock/converse/anthropic.claude-x"},
         {"api_base": "http://169.254.169.254/"},
         {"api_base": "http://127.0.0.1:1"},
         {"litellm_credential_name": "none"},

@@ -8,7 +8,7 @@ import pytest
 from gateway_project.config_file import ConfigFile, load_config
 from gateway_project.env import WrongSetting
 from gateway_project.model_list import FileDeployment
-from gateway_project.model_names import read_name
+from routing.model_names import read_name
 from routing.providers.compatibles import COMPATIBLES, Compatible
 
 ARN = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc"

@@ -41,3 +41,13 @@ def test_family_as_written_is_no_exact_name() -> None:
 
 def test_secret_of_a_deployment_is_not_printed() -> None:
     assert "hidden" not in repr(DeploymentSnapshot("1", "d", "anthropic", "*", secret="hidden"))
+
+
+@pytest.mark.parametrize(("names", "asked", "told"), [
+    (["claude-*"], "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5-20250929"),
+    (["*"], "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (["gpt-*"], "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (["claude-*"], "claude-x", "claude-x"),
+])  # fmt: skip
+def test_clouds_id_is_told_by_its_plain_name_where_a_family_takes_that(names: list[str], asked: str, told: str) -> None:
+    assert RouteTable.of([RouteSnapshot(name, ()) for name in names]).public_name(asked) == told
