@@ -16,8 +16,8 @@ def cores() -> tuple[int, int]:
     return allowed[0], allowed[-1]
 
 
-def pin_to(core: int) -> Callable[[], None]:
-    return lambda: os.sched_setaffinity(0, {core})
+def pin_to(*allowed: int) -> Callable[[], None]:
+    return lambda: os.sched_setaffinity(0, set(allowed))
 
 
 def tree(pid: int) -> Iterator[int]:
@@ -46,11 +46,14 @@ def pss_mb(pid: int) -> float:
 
 
 @contextmanager
-def running(command: Sequence[str], *, core: int, log: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], *, core: int | tuple[int, ...], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A pinned child whose output goes to `log`; ended, by its id, whatever happens."""
+    allowed = core if isinstance(core, tuple) else (core,)
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, preexec_fn=pin_to(core)
+            command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, preexec_fn=pin_to(*allowed)
         )
     try:
         yield process

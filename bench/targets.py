@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import baseline as baseline_gateway
 from bench.bodies import MODELS, PREFIX
-from bench.processes import running
+from bench.processes import cores, running
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 90.0
@@ -124,7 +124,9 @@ def _issue_key(env: dict[str, str], *, is_limited: bool) -> str:
 
 
 @contextmanager
-def _serving(place: Place, name: str, *options: str, is_limited: bool = True, env: dict[str, str] | None = None) -> Iterator[Running]:
+def _serving(
+    place: Place, name: str, *options: str, is_limited: bool = True, env: dict[str, str] | None = None, allowed: tuple[int, ...] = ()
+) -> Iterator[Running]:
     program = Path(sys.executable).with_name("tallygate")
     if not program.exists():
         raise Unavailable("the tallygate command is not installed beside this Python")
@@ -133,7 +135,7 @@ def _serving(place: Place, name: str, *options: str, is_limited: bool = True, en
     command = [str(program), "serve", "--port", str(port), "--no-background", "--config", str(config), *options]
     env = {"DATABASE_URL": "", "REDIS_URL": "", **(env or {})}
     env |= {"TALLYGATE_HOME": str(place.home / name), "TALLYGATE_MASTER_KEY": place.master_key, "TALLYGATE_CONFIG": str(config)}
-    with running(command, core=place.core, log=log, env=env) as process:
+    with running(command, core=allowed or place.core, log=log, env=env) as process:
         wait_until_open(port, process, log)
         key = _issue_key(env, is_limited=is_limited)
         _wait_until_known(port, key)
@@ -169,11 +171,11 @@ def plain(place: Place) -> AbstractContextManager[Running]:
 
 @contextmanager
 def postgres(place: Place) -> Iterator[Running]:
-    """As tallygate, two processes on PostgreSQL and Redis, which are not on its core."""
+    """As tallygate, two processes on PostgreSQL and Redis. Two processes are for two cores, so these may use both."""
     addresses = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
     if not all(addresses.values()):
         raise Unavailable("DATABASE_URL and REDIS_URL are not set (.ci/services python -m bench --targets ...)")
-    with _serving(place, "postgres", "--workers", "2", env=addresses) as started:
+    with _serving(place, "postgres", "--workers", "2", env=addresses, allowed=cores()) as started:
         yield started
 
 

@@ -20,6 +20,8 @@ LEASE_S = 90.0
 WAIT_S = 2.0
 ASK_AGAIN_S = 0.25
 SPENT_FOR_S = 1.0
+# A rush is met with so many seconds of its own, before a minute has shown what it comes to.
+BURST_S = 10
 
 
 class Taken(NamedTuple):
@@ -242,7 +244,7 @@ class Bank:
             purse.ask_again_at = self._clock() + ASK_AGAIN_S * (not purse.has_room(purse.wanted))
             return
         # What calls under way may cost and what was just spent is spending too, before a beat has measured it.
-        taken = await self._treasury.take(Wish(purse.key, need, max(purse.burn, purse.held + purse.unposted)))
+        taken = await self._treasury.take(Wish(purse.key, need, max(purse.burn, purse.held + purse.unposted * BURST_S)))
         now = self._clock()
         purse.window_id = taken.window_id
         purse.share += taken.amount

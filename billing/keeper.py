@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from django.db import DatabaseError, close_old_connections, connection
 
 from billing import shares
-from billing.bank import LEASE_S, Bank, Moved, Taken, TreasuryClosed, Wish
+from billing.bank import BURST_S, LEASE_S, Bank, Moved, Taken, TreasuryClosed, Wish
 from billing.budget_book import BudgetBook, WindowKey
 from billing.holds import Purse
 
@@ -27,8 +27,6 @@ IDLE_S = 5.0
 WATCH_S = 60.0
 CLOCK_SLACK_S = 2.0
 BEATS_PER_REAP = 10
-# A rush is met with so many seconds of its own, before a minute has shown what it comes to.
-BURST_S = 10
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

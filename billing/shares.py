@@ -76,39 +76,36 @@ def database_time() -> datetime:
 
 def take(instance_id: str, wish: Wish) -> Taken:
     """Allots a slice of the window to this process; less than needed, or nothing, where less is left."""
-    budget_id, start = wish.key
     with transaction.atomic():
-        budget = Budget.objects.filter(pk=budget_id).first()
-        if budget is None:  # removed a moment ago: nothing binds any more
+        window = _locked(*wish.key)
+        if window is None:  # its budget was removed a moment ago: nothing binds any more
             return Taken(wish.need, 0, 0)
-        window = _locked(budget_id, start)
-        others = _others(instance_id, window.pk)
-        left = budget.amount_nano - window.posted_nano - window.allotted_nano
-        amount = _slice(budget, wish, left)
+        rows = window.shares.values_list("instance_id", "amount_nano", "held_nano", "unposted_nano")
+        shares = {owner: figures for owner, *figures in rows}
+        own = shares.pop(instance_id, None)
+        left = window.budget.amount_nano - window.posted_nano - window.allotted_nano
+        amount = _slice(window.budget, wish, left)
         if amount:
             Window.objects.filter(pk=window.pk).update(allotted_nano=F("allotted_nano") + amount)
-            share, _ = Share.objects.get_or_create(window=window, instance_id=instance_id)
-            Share.objects.filter(pk=share.pk).update(amount_nano=F("amount_nano") + amount)
-        if amount < wish.need and others[0]:
+            if own is None:
+                Share.objects.create(window=window, instance_id=instance_id, amount_nano=amount)
+            else:
+                Share.objects.filter(window=window, instance_id=instance_id).update(amount_nano=F("amount_nano") + amount)
+        share, held, unposted = (sum(figures) for figures in zip((0, 0, 0), *shares.values(), strict=True))
+        if amount < wish.need and share:
             Window.objects.filter(pk=window.pk).update(wanted_at=Now())
-        return Taken(amount, window.posted_nano, left - amount, *others, window_id=window.pk)
+        return Taken(amount, window.posted_nano, left - amount, share, held, unposted, window_id=window.pk)
 
 
-def _locked(budget_id: int, start: float) -> Window:
-    """The window's row, ours until the transaction's end; opened if nobody had opened it."""
+def _locked(budget_id: int, start: float) -> Window | None:
+    """The window's row and its budget, the row ours until the transaction's end; opened if nobody had opened it. None without a budget."""
     starts_at = datetime.fromtimestamp(start, UTC)
-    window = Window.objects.select_for_update().filter(budget_id=budget_id, starts_at=starts_at).first()
-    if window is None:
+    rows = Window.objects.select_for_update(of=("self",)).select_related("budget").filter(budget_id=budget_id, starts_at=starts_at)
+    window = rows.first()
+    if window is None and Budget.objects.filter(pk=budget_id).exists():
         Window.objects.bulk_create([Window(budget_id=budget_id, starts_at=starts_at)], ignore_conflicts=True)
-        window = Window.objects.select_for_update().get(budget_id=budget_id, starts_at=starts_at)
+        window = rows.first()
     return window
-
-
-def _others(instance_id: str, window_id: int) -> tuple[int, int, int]:
-    """(shares, held, unposted) of other processes."""
-    found = Share.objects.filter(window_id=window_id).exclude(instance_id=instance_id)
-    sums = found.aggregate(share=Sum("amount_nano"), held=Sum("held_nano"), unposted=Sum("unposted_nano"))
-    return sums["share"] or 0, sums["held"] or 0, sums["unposted"] or 0
 
 
 def _slice(budget: Budget, wish: Wish, left: int) -> int:
@@ -132,9 +129,9 @@ def give_back(instance_id: str, amounts: dict[WindowKey, int]) -> None:
     with transaction.atomic():
         for (budget_id, start), amount in sorted(amounts.items()):
             window = _locked(budget_id, start)
-            share = Share.objects.filter(window=window, instance_id=instance_id).first()
+            share = window.shares.filter(instance_id=instance_id).first() if window else None
             part = min(amount, share.amount_nano) if share else 0
-            if share and part > 0:
+            if window and share and part > 0:
                 Share.objects.filter(pk=share.pk).update(amount_nano=F("amount_nano") - part)
                 Window.objects.filter(pk=window.pk).update(allotted_nano=F("allotted_nano") - part)
 
