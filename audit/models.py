@@ -13,7 +13,7 @@ class AuditEvent(models.Model):
     actor_id = models.CharField(max_length=64, blank=True)
     actor_name = models.CharField(max_length=200, blank=True)
     object_type = models.CharField(max_length=40)
-    object_id = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=200)
     object_name = models.CharField(max_length=200, blank=True)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
@@ -96,6 +96,7 @@ class RequestRecord(models.Model):
             models.Index(fields=["team_id", "-received_at"]),
             models.Index(fields=["key_id", "-received_at"]),
             models.Index(fields=["session_id"]),
+            models.Index(fields=["end_user", "-received_at"], condition=~models.Q(end_user=""), name="records_of_end_users"),
         ]
 
     def __str__(self) -> str:

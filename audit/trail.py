@@ -16,7 +16,7 @@ from audit.events import EVENTS
 from audit.models import AuditEvent
 from audit.notice import notify
 
-SECRET_FIELDS = frozenset({"password", "secret", "token_hash", "previous_hash", "value"})
+SECRET_FIELDS = frozenset({"password", "secret", "token_hash", "previous_hash", "value", "required_header_hash"})
 CHAIN_LOCK = 7_115_001
 
 

@@ -195,14 +195,20 @@ class LedgerEntry(models.Model):
     tags = models.JSONField(default=list)
     end_user = models.CharField(max_length=200, blank=True)
     budget_id = models.BigIntegerField(
-        null=True, help_text=_("Set on entries that stand in for one budget's lost share: they count for that budget alone.")
+        null=True, help_text=_("Set on entries that count for one budget alone: what stands in for a lost share, or was spent before a move.")
     )
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "ledger entries"
-        indexes = [models.Index(fields=["key_id", "at"]), models.Index(fields=["team_id", "at"])]
+        indexes = [
+            models.Index(fields=["key_id", "at"]),
+            models.Index(fields=["team_id", "at"]),
+            # these two hold few rows, so that the many others cost nothing
+            models.Index(fields=["end_user", "at"], condition=~models.Q(end_user=""), name="entries_of_end_users"),
+            models.Index(fields=["budget_id"], condition=models.Q(budget_id__isnull=False), name="entries_of_single_budgets"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["attempt_id"], condition=models.Q(kind__in=["base", "reap"]), name="one_base_entry_per_attempt")
         ]

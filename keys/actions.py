@@ -33,6 +33,8 @@ class KeySpec:
     expires_at: datetime | None = None
     is_blocked: bool = False
     allowed_ips: list[str] = field(default_factory=list)
+    required_header: str = ""
+    required_header_hash: str = ""
     rpm_limit: int | None = None
     tpm_limit: int | None = None
     parallel_limit: int | None = None
@@ -53,7 +55,7 @@ ORGANISATION_FIELDS = frozenset({"name", "allowed_models", "metadata", "is_block
 USER_FIELDS = LIMIT_FIELDS | {"username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"}
 
 
-def _allowed(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def allowed_changes(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     unknown = sorted(set(changes) - names)
     if unknown:
         raise ChangeRefused(f"{unknown[0]} cannot be changed.", field=unknown[0])
@@ -96,7 +98,7 @@ def issue_key(spec: KeySpec, *, actor: Actor, token: str | None = None) -> tuple
 
 
 def change_key(key: VirtualKey, changes: Mapping[str, Any], *, actor: Actor) -> VirtualKey:
-    wanted = _allowed(changes, KEY_FIELDS)
+    wanted = allowed_changes(changes, KEY_FIELDS)
     if "metadata" in wanted and not wanted.get("cost_centre", key.cost_centre):
         wanted["cost_centre"] = _cost_centre_in(wanted["metadata"])
     with transaction.atomic():
@@ -157,7 +159,7 @@ def create_team(team: Team, *, actor: Actor) -> Team:
 
 
 def change_team(team: Team, changes: Mapping[str, Any], *, actor: Actor) -> Team:
-    wanted = _allowed(changes, TEAM_FIELDS)
+    wanted = allowed_changes(changes, TEAM_FIELDS)
     event = "team.changed"
     if set(wanted) == {"is_blocked"}:
         event = "team.blocked" if wanted["is_blocked"] else "team.unblocked"
@@ -197,11 +199,15 @@ def create_organisation(organisation: Organisation, *, actor: Actor) -> Organisa
 
 
 def change_organisation(organisation: Organisation, changes: Mapping[str, Any], *, actor: Actor) -> Organisation:
-    return change_row(organisation, _allowed(changes, ORGANISATION_FIELDS), event="organisation.changed", actor=actor)
+    return change_row(organisation, allowed_changes(changes, ORGANISATION_FIELDS), event="organisation.changed", actor=actor)
 
 
 def delete_organisation(organisation: Organisation, *, actor: Actor) -> None:
-    remove_row(organisation, event="organisation.deleted", actor=actor)
+    """Memberships end with it, each with its own event."""
+    with transaction.atomic():
+        for membership in organisation.memberships.all():
+            remove_row(membership, event="organisation_member.removed", actor=actor)
+        remove_row(organisation, event="organisation.deleted", actor=actor)
 
 
 # ── members ───────────────────────────────────────────────────────────────────
@@ -261,7 +267,7 @@ def known_user(user_id: str, *, actor: Actor) -> User:
 
 
 def change_user(user: User, changes: Mapping[str, Any], *, actor: Actor) -> User:
-    wanted = _with_admin_flags(_allowed(changes, USER_FIELDS))
+    wanted = _with_admin_flags(allowed_changes(changes, USER_FIELDS))
     with _an_admin_remains():
         # an id of another system may have become the username: it is checked only when it is to change
         return change_row(user, wanted, event="user.changed", actor=actor, unchecked={"username"} - wanted.keys())
@@ -277,4 +283,6 @@ def delete_user(user: User, *, actor: Actor) -> None:
     with _an_admin_remains():
         for membership in user.memberships.all():
             remove_member(membership, actor=actor)
+        for place in user.organisation_memberships.all():
+            remove_row(place, event="organisation_member.removed", actor=actor)
         remove_row(user, event="user.deleted", actor=actor)

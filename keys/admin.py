@@ -7,14 +7,16 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from audit.admin_base import AuditedAdmin
+from audit.admin_base import AuditedAdmin, actor_of
 from audit.trail import Actor
-from keys import actions
+from keys import actions, people_actions
 from keys.forms import NamesField, ObjectField
-from keys.models import Organisation, User
+from keys.models import Organisation, OrganisationMembership, User
 
 # Their pages would write without an audit event; roles take the place of groups.
 for _unwanted in (Group, EmailAddress):
@@ -33,12 +35,23 @@ class OrganisationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic on
         fields = ["name", "allowed_models", "is_blocked", "metadata"]
 
 
+class OrganisationMembershipInline(TabularInline):
+    model = OrganisationMembership
+    extra = 0
+    fields = ["user", "role"]
+    autocomplete_fields = ["user"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return []
+
+
 @admin.register(Organisation)
 class OrganisationAdmin(AuditedAdmin):
     form = OrganisationForm
     verb_fields = actions.ORGANISATION_FIELDS
     list_display = ["name", "is_blocked", "created_at"]
     search_fields = ["name", "id"]
+    inlines = [OrganisationMembershipInline]
 
     def create_row(self, row: Organisation, form: Any, actor: Actor) -> None:
         actions.create_organisation(row, actor=actor)
@@ -48,6 +61,27 @@ class OrganisationAdmin(AuditedAdmin):
 
     def delete_row(self, row: Organisation, actor: Actor) -> None:
         actions.delete_organisation(row, actor=actor)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        actor = actor_of(request)
+        added = formset.save(commit=False)
+        for gone in formset.deleted_objects:
+            people_actions.remove_organisation_member(gone, actor=actor)
+        for membership, _names in formset.changed_objects:
+            self._change_member(membership, actor)
+        for membership in added:
+            if membership._state.adding:
+                people_actions.add_organisation_member(membership, actor=actor)
+
+    def _change_member(self, membership: OrganisationMembership, actor: Actor) -> None:
+        """Another person in the same line is one member less and one more."""
+        known = OrganisationMembership.objects.get(pk=membership.pk)
+        if known.user_id == membership.user_id:
+            people_actions.change_organisation_member(known, membership.role, actor=actor)
+            return
+        people_actions.remove_organisation_member(known, actor=actor)
+        place = OrganisationMembership(organisation=membership.organisation, user=membership.user, role=membership.role)
+        people_actions.add_organisation_member(place, actor=actor)
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs

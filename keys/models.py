@@ -127,6 +127,61 @@ class Membership(models.Model):
         return f"{self.user} in {self.team}"
 
 
+class OrganisationMembership(models.Model):
+    """What a person may do in an organisation, in all of its teams."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", _("viewer")
+        MEMBER = "member", _("member")
+        MANAGER = "manager", _("manager")
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="organisation_memberships")
+    role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_organisation_and_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organisation}"
+
+
+class EndUser(models.Model):
+    """A customer of those who call: whom a call names as `user`. Calls may name people who have no row."""
+
+    id = models.CharField(primary_key=True, max_length=200)
+    name = models.CharField(max_length=200, blank=True)
+    is_blocked = models.BooleanField(default=False)
+    default_model = models.CharField(max_length=200, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+
+class Tag(models.Model):
+    """A declared tag. Calls may bear tags that have no row."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    description = models.CharField(max_length=300, blank=True)
+    allowed_models = models.JSONField(default=list, blank=True, validators=[check_names], help_text=_("Model names; empty means all."))
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    created_by = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class KeyQuerySet(models.QuerySet["VirtualKey"]):
     def named(self, name: str) -> "KeyQuerySet":
         """Keys that a script may mean by `name`: their id, the hash of their secret, or their alias."""
@@ -161,6 +216,12 @@ class VirtualKey(models.Model):
     allowed_ips = models.JSONField(
         default=list, blank=True, validators=[check_networks], help_text=_("Addresses or CIDR ranges; empty means any.")
     )
+    required_header = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text=_("A header whose secret value opens the key too, where callers have no fixed address."),
+    )
+    required_header_hash = models.CharField(max_length=64, blank=True, editable=False)
     rpm_limit = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
     tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
     parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
