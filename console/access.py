@@ -1,33 +1,62 @@
-"""Who may see the pages: for now administrators, who see everything."""
+"""Who may open which page, and whose traffic and money a page shows them. Views read no rows but through `reach` and `traffic`."""
 
 from collections.abc import Callable
 from functools import wraps
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
+from keys.access import Reach, reach_of
 from keys.models import User
 
 View = Callable[..., HttpResponse]
+FOR_ADMINISTRATORS = _("This page shows how the whole gateway is set up, so it opens for administrators.")
 
 
-def sees_everything(user: User | AnonymousUser) -> bool:
-    if not isinstance(user, User) or user.is_blocked or not user.is_active:
-        return False
-    return user.is_superuser or user.role == User.Role.ADMIN
+def everybody(reach: Reach) -> bool:
+    return True
 
 
-def administrators_only(view: View) -> View:
-    """Anonymous visitors sign in first; others learn why they see nothing."""
+def administrators(reach: Reach) -> bool:
+    return reach.is_admin
 
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
-        if not sees_everything(request.user):
-            raise PermissionDenied(_("These pages show everybody's requests and money, so they open for administrators."))
-        return view(request, *args, **kwargs)
 
-    return guarded
+def page(allows: Callable[[Reach], bool] = everybody, why: Promise | str = FOR_ADMINISTRATORS) -> Callable[[View], View]:
+    """Anonymous visitors sign in first; somebody whom `allows` does not let in learns why."""
+
+    def guard(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+            if not allows(reach(request)):
+                raise PermissionDenied(str(why))
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return guard
+
+
+def reach(request: HttpRequest) -> Reach:
+    """How far the visitor's say goes; read once a request. Nobody's, and a blocked person's, goes nowhere."""
+    known: Reach | None = getattr(request, "_reach", None)
+    if known is None:
+        user = request.user
+        known = reach_of(user) if isinstance(user, User) and user.is_active and not user.is_blocked else Reach()
+        request._reach = known  # type: ignore[attr-defined]  # kept on the request, which is thrown away with it
+    return known
+
+
+def traffic(reach: Reach) -> Q:
+    """Of records, ledger entries and roll-ups, those that somebody may see: all of them, or their teams' and their own."""
+    if reach.is_admin or reach.sees_money:
+        return Q()
+    own = Q(user_id=reach.person_id) if reach.person_id else Q(pk__in=())
+    return own | Q(team_id__in=reach.managed)
+
+
+administrators_only = page(administrators)

@@ -1,4 +1,4 @@
-"""Who asks an address that more than the master key opens: administrators with their own keys, and everybody for what is theirs."""
+"""Who asks an address that more than the master key opens: people with their own keys, each as far as their say goes."""
 
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -8,16 +8,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from audit.trail import Actor
-from console.access import sees_everything
-from console.management.auth import HEADERS, administrator
-from console.management.errors import Refused
+from console.management.auth import HEADERS, administrator, refuse_nul
+from console.management.errors import Refused, of_refusal
+from keys.access import EVERYTHING, Reach, reach_of
 from keys.authenticate import Refusal, check, client_ip, digest, tokens
 from keys.loading import load_caller
 from keys.models import User
 from keys.snapshot import Caller
-
-TYPES = {"key_expired": "expired_key", "key_invalid": "token_not_found_in_db"}
-FORBIDDEN = frozenset({"ip_not_allowed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +22,20 @@ class Asker:
     """`person` is the key's owner, if it has one; the master key has neither caller nor owner and sees everything."""
 
     actor: Actor
-    sees_all: bool
+    reach: Reach
     person: User | None = None
     caller: Caller | None = None
+
+    @property
+    def sees_all(self) -> bool:
+        return self.reach.is_admin
 
 
 def asker(request: HttpRequest) -> Asker:
     """The holder of the master key or of a virtual key that may be used now and from there."""
+    refuse_nul(request)
     try:
-        return Asker(administrator(request), sees_all=True)
+        return Asker(administrator(request), EVERYTHING)
     except Refused:
         return _by_own_key(request)
 
@@ -52,6 +54,14 @@ def any_administrator(request: HttpRequest) -> Asker:
     return found
 
 
+def any_accountant(request: HttpRequest) -> Asker:
+    """Whoever sees everybody's money: administrators, and finance to read."""
+    found = asker(request)
+    if not found.reach.sees_money:
+        raise forbidden("this address is for administrators and finance.")
+    return found
+
+
 def forbidden(text: str) -> Refused:
     return Refused(f"Authentication Error, {text}", type="auth_error", status=403)
 
@@ -60,13 +70,11 @@ def _by_own_key(request: HttpRequest) -> Asker:
     try:
         caller = _caller(request)
     except Refusal as refusal:
-        status = 403 if refusal.code in FORBIDDEN else 401
-        text = f"Authentication Error, {refusal.message}"
-        raise Refused(text, type=TYPES.get(refusal.code, "auth_error"), status=status) from refusal
+        raise of_refusal(refusal.code, refusal.message) from refusal
     person = User.objects.filter(pk=caller.user_id).first() if caller.user_id else None
     owner = person.pk if person else caller.key_id
     actor = Actor("user", id=owner, name=f"{person or 'nobody'} (key {caller.key_name})", ip=_address(request))
-    return Asker(actor, person is not None and sees_everything(person), person, caller)
+    return Asker(actor, reach_of(person, key_id=caller.key_id, team_id=caller.team_id), person, caller)
 
 
 def _caller(request: HttpRequest) -> Caller:
@@ -75,11 +83,15 @@ def _caller(request: HttpRequest) -> Caller:
     now = timezone.now()
     for token in tokens(headers):
         if caller := load_caller(digest(token), now):
-            check(caller, _address(request), now.timestamp())
+            check(caller, _address(request), now.timestamp(), _headers(request))
             return caller
     if not any(headers.values()):
-        raise Refusal("key_missing", "No api key passed in.")
-    raise Refusal("key_invalid", "this key is not known here.")
+        raise Refusal("key_missing", "Send it as Authorization: Bearer.")
+    raise Refusal("key_invalid", "This key is not known here.")
+
+
+def _headers(request: HttpRequest) -> dict[bytes, bytes]:
+    return {name.lower().encode(): value.encode("utf-8", "surrogateescape") for name, value in request.headers.items()}
 
 
 def _address(request: HttpRequest) -> str:

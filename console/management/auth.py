@@ -1,4 +1,4 @@
-"""Who may use the management API: for now whoever holds the master key. Sessions do not count here."""
+"""The master key at the management API, which opens everything; people's own keys are read by `askers`. Sessions do not count here."""
 
 from hashlib import sha256
 from hmac import compare_digest
@@ -22,6 +22,7 @@ def _token(request: HttpRequest) -> str:
 
 def administrator(request: HttpRequest) -> Actor:
     """The master key's holder as an actor. Everybody else gets one and the same answer."""
+    refuse_nul(request)
     token = _token(request)
     if not token:
         raise Refused("Authentication Error, No api key passed in.", type="auth_error", status=401)
@@ -31,6 +32,12 @@ def administrator(request: HttpRequest) -> Actor:
     changed_by = request.headers.get("litellm-changed-by", "")[:100]
     name = f"master key ({changed_by})" if changed_by else "master key"
     return Actor("master-key", name=name, ip=request.META.get("REMOTE_ADDR", ""))
+
+
+def refuse_nul(request: HttpRequest) -> None:
+    """PostgreSQL can neither store nor look for one."""
+    if "\0" in request.path or any("\0" in value for name in request.GET for value in request.GET.getlist(name)):
+        raise Refused("The address holds a NUL character.", type="invalid_request_error", status=422)
 
 
 def actor_by_key(request: HttpRequest) -> Actor:

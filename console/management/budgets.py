@@ -10,13 +10,14 @@ from pydantic import Field
 from billing.actions import nano_of
 from billing.models import BudgetPlan
 from billing.plans import change_plan, make_plan, remove_plan
-from console.management.auth import actor_by_key, administrator
+from console.management.askers import any_accountant, any_administrator
+from console.management.auth import actor_by_key
 from console.management.errors import Refused
 from console.management.fields import Limits, Money, name_ignored
 from console.management.terms import plan_named, plan_row
 from keys.models import new_id
 
-router = Router(tags=["budgets"], auth=administrator)
+router = Router(tags=["budgets"], auth=any_administrator)
 
 SETTINGS = {
     "max_budget": ("Float", "US dollars per period; calls are refused when they are spent"),
@@ -73,19 +74,19 @@ def update_budget(request: HttpRequest, response: HttpResponse, asked: PlanField
     return plan_row(changed, timezone.now())
 
 
-@router.post("/budget/info")
+@router.post("/budget/info", auth=any_accountant)
 def budget_info(request: HttpRequest, asked: NamedBudgets) -> list[dict[str, Any]]:
     if not asked.budgets:
         raise Refused("Name the budgets: a list of ids.", param="budgets")
     return [plan_row(plan, timezone.now()) for plan in BudgetPlan.objects.filter(pk__in=asked.budgets)]
 
 
-@router.get("/budget/list")
+@router.get("/budget/list", auth=any_accountant)
 def list_budgets(request: HttpRequest) -> list[dict[str, Any]]:
     return [plan_row(plan, timezone.now()) for plan in BudgetPlan.objects.all()]
 
 
-@router.get("/budget/settings")
+@router.get("/budget/settings", auth=any_accountant)
 def budget_settings(request: HttpRequest, budget_id: str) -> list[dict[str, Any]]:
     """The fields that can be set, with their values."""
     row = plan_row(plan_named(budget_id), timezone.now())

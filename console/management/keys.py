@@ -3,25 +3,34 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
 from billing.models import Budget
 from console import use_cases
-from console.management.askers import any_administrator, asker
-from console.management.auth import actor_by_key, administrator
+from console.management.askers import Asker, asker, asker_of
 from console.management.errors import Refused
 from console.management.fields import name_ignored
+from console.management.key_access import (
+    KeyChange,
+    aliased_key,
+    asked_by,
+    check_asked,
+    check_filter,
+    check_issued,
+    kept,
+    named_key,
+    seen,
+)
 from console.management.key_fields import KeyFields, RotatedKey, changes_of, overlap_of, spec_of
 from console.management.key_rows import key_row, key_rows
 from console.management.terms import set_money
 from keys.actions import block_key, change_key, issue_key, rotate_key, unblock_key
 from keys.models import VirtualKey
-from keys.secrets import hash_token
 
-router = Router(tags=["keys"], auth=administrator)
+router = Router(tags=["keys"], auth=asker)
 
 LARGEST_PAGE = 100
 # What a list may be sorted by, as LiteLLM names it.
@@ -60,12 +69,14 @@ class Listed(Schema):
 @router.post("/key/generate")
 def generate_key(request: HttpRequest, response: HttpResponse, asked: KeyFields) -> dict[str, Any]:
     """Issues a key. Its secret is in this answer and nowhere else."""
-    actor, now = actor_by_key(request), timezone.now()
+    by, now = asker_of(request), timezone.now()
+    asked = asked_by(by, asked)
     if asked.key is not None and not asked.key.startswith("sk-"):
         raise Refused("A key of your own choice must start with 'sk-'.", param="key")
     with transaction.atomic():
-        key, token = issue_key(spec_of(asked, actor, now), actor=actor, token=asked.key)
-        set_money(Budget.Scope.KEY, key.pk, asked, actor=actor)
+        key, token = issue_key(spec_of(asked, by.actor, now), actor=by.actor, token=asked.key)
+        set_money(Budget.Scope.KEY, key.pk, asked, actor=by.actor)
+        check_issued(by, key)
     key.refresh_from_db()
     name_ignored(response, key.extra)
     return _with_secret(response, key, token)
@@ -74,34 +85,40 @@ def generate_key(request: HttpRequest, response: HttpResponse, asked: KeyFields)
 @router.post("/key/update")
 def update_key(request: HttpRequest, response: HttpResponse, asked: KeyFields) -> dict[str, Any]:
     """Fields that are not sent stay as they are; null takes a value away."""
-    actor, now = actor_by_key(request), timezone.now()
-    key = named_key(asked.key or "")
+    by, now = asker_of(request), timezone.now()
+    key = named_key(by, asked.key or "")
+    check_asked(by, asked)
     with transaction.atomic():
-        key = change_key(key, changes_of(asked, actor, now, key), actor=actor)
-        set_money(Budget.Scope.KEY, key.pk, asked, actor=actor)
+        change = KeyChange.of(by, key)
+        key = change_key(key, changes_of(asked, by.actor, now, key), actor=by.actor)
+        set_money(Budget.Scope.KEY, key.pk, asked, actor=by.actor)
+        change.check(key)
     key.refresh_from_db()
     name_ignored(response, asked.ignored())
     return {"key": _repeatable(asked.key or "", key)} | key_row(key, timezone.now())
 
 
-@router.post("/key/regenerate", auth=any_administrator)
+@router.post("/key/regenerate")
 def regenerate_key(request: HttpRequest, response: HttpResponse, key: str = "", asked: RotatedKey | None = None) -> dict[str, Any]:
     """A new secret for the same key; the old one stops at once, or when `grace_period` is over. Other fields are those of /key/update."""
-    asked, actor, now = asked or RotatedKey.model_validate({}), actor_by_key(request), timezone.now()
-    row = named_key(key or asked.key or "")
+    asked, by, now = asked or RotatedKey.model_validate({}), asker_of(request), timezone.now()
+    row = named_key(by, key or asked.key or "", kept)
+    check_asked(by, asked)
     overlap = overlap_of(asked.grace_period, now)
     if asked.new_key is not None and not asked.new_key.startswith("sk-"):
         raise Refused("A key of your own choice must start with 'sk-'.", param="new_key")
     with transaction.atomic():
-        token = rotate_key(row, actor=actor, overlap=overlap, now=now, token=asked.new_key)
-        row = change_key(row, changes_of(asked, actor, now, row), actor=actor)
-        set_money(Budget.Scope.KEY, row.pk, asked, actor=actor)
+        change = KeyChange.of(by, row)
+        token = rotate_key(row, actor=by.actor, overlap=overlap, now=now, token=asked.new_key)
+        row = change_key(row, changes_of(asked, by.actor, now, row), actor=by.actor)
+        set_money(Budget.Scope.KEY, row.pk, asked, actor=by.actor)
+        change.check(row, tells_secret=True)
     row.refresh_from_db()
     name_ignored(response, asked.ignored())
     return _with_secret(response, row, token)
 
 
-@router.post("/key/{path:key}/regenerate", auth=any_administrator)
+@router.post("/key/{path:key}/regenerate")
 def regenerate_named_key(request: HttpRequest, response: HttpResponse, key: str, asked: RotatedKey | None = None) -> dict[str, Any]:
     return regenerate_key(request, response, key, asked)
 
@@ -109,51 +126,55 @@ def regenerate_named_key(request: HttpRequest, response: HttpResponse, key: str,
 @router.post("/key/delete")
 def delete_keys(request: HttpRequest, asked: NamedKeys) -> dict[str, Any]:
     """All of them or none."""
-    keys = [named_key(name) for name in asked.keys or []]
-    for alias in asked.key_aliases or []:
-        found = VirtualKey.objects.filter(name=alias, revoked_at=None).first()
-        if found is None:
-            raise Refused("Key not found in database.", type="not_found_error", param="key_aliases", status=404)
-        keys.append(found)
+    by = asker_of(request)
+    keys = [named_key(by, name) for name in asked.keys or []]
+    keys += [aliased_key(by, alias) for alias in asked.key_aliases or []]
     if not keys:
         raise Refused("Name the keys: keys or key_aliases.", param="keys")
     deleted = [key.token_hash for key in keys] if asked.keys else list(asked.key_aliases or [])
     with transaction.atomic():
         for key in dict.fromkeys(keys):
-            use_cases.delete_key_with_budget(key, actor=actor_by_key(request))
+            use_cases.delete_key_with_budget(key, actor=by.actor)
     return {"deleted_keys": deleted}
 
 
 @router.post("/key/block")
 def block(request: HttpRequest, asked: NamedKey) -> dict[str, Any]:
-    return _with_token(block_key(named_key(asked.key), actor=actor_by_key(request)))
+    by = asker_of(request)
+    return _with_token(block_key(named_key(by, asked.key, kept), actor=by.actor))
 
 
 @router.post("/key/unblock")
 def unblock(request: HttpRequest, asked: NamedKey) -> dict[str, Any]:
-    return _with_token(unblock_key(named_key(asked.key), actor=actor_by_key(request)))
+    """Not for those who only own the key: it may have been blocked against them."""
+    by = asker_of(request)
+    return _with_token(unblock_key(named_key(by, asked.key), actor=by.actor))
 
 
 @router.get("/key/info")
 def key_info(request: HttpRequest, response: HttpResponse, key: str = "") -> dict[str, Any]:
-    """What is known about a key, named by itself, its hash or its id."""
-    if not key:
+    """What is known about a key, named by itself, its hash or its id; without a name, about the one that asks."""
+    by = asker_of(request)
+    name = key or by.reach.key_id
+    if not name:
         raise Refused("Name the key: /key/info?key=sk-…", param="key", status=422)
-    row = named_key(key)
+    row = named_key(by, name, seen)
     response["Cache-Control"] = "no-store"
-    return {"key": _repeatable(key, row), "info": key_row(row, timezone.now())}
+    return {"key": _repeatable(name, row), "info": key_row(row, timezone.now())}
 
 
-@router.post("/key/health", auth=asker)
+@router.post("/key/health")
 def key_health(request: HttpRequest) -> dict[str, Any]:
     """For whoever holds the key. One that may not call was refused before; keys have no callbacks of their own here."""
     return {"key": "healthy", "logging_callbacks": None}
 
 
-@router.get("/key/aliases", auth=any_administrator)
+@router.get("/key/aliases")
 def list_aliases(request: HttpRequest, asked: Query[Aliases]) -> dict[str, Any]:
-    keys = VirtualKey.objects.filter(revoked_at=None, name__icontains=asked.search).exclude(name="").order_by("name")
+    by = asker_of(request)
+    keys = by.reach.keys().filter(revoked_at=None, name__icontains=asked.search).exclude(name="").order_by("name")
     if asked.team_id:
+        check_filter(by, team_id=asked.team_id)
         keys = keys.filter(team_id=asked.team_id)
     total, first = keys.count(), (asked.page - 1) * asked.size
     return {
@@ -167,7 +188,7 @@ def list_aliases(request: HttpRequest, asked: Query[Aliases]) -> dict[str, Any]:
 
 @router.get("/key/list")
 def list_keys(request: HttpRequest, asked: Query[Listed]) -> dict[str, Any]:
-    keys = _matching(asked)
+    keys = _matching(asker_of(request), asked)
     total = keys.count()
     shown = list(keys[(asked.page - 1) * asked.size : asked.page * asked.size])
     rows: list[Any] = [key.token_hash for key in shown]
@@ -176,24 +197,17 @@ def list_keys(request: HttpRequest, asked: Query[Listed]) -> dict[str, Any]:
     return {"keys": rows, "total_count": total, "current_page": asked.page, "total_pages": -(-total // asked.size)}
 
 
-def _matching(asked: Listed) -> "QuerySet[VirtualKey]":
+def _matching(by: Asker, asked: Listed) -> "QuerySet[VirtualKey]":
     """Revoked keys are gone for LiteLLM's scripts."""
+    check_filter(by, team_id=asked.team_id, user_id=asked.user_id, organisation_id=asked.organization_id)
     wanted = {
         "user_id": asked.user_id, "team_id": asked.team_id, "organisation_id": asked.organization_id, "token_hash": asked.key_hash,
         "name": asked.key_alias,
     }  # fmt: skip
-    keys = VirtualKey.objects.filter(revoked_at=None, **{name: value for name, value in wanted.items() if value})
+    keys = by.reach.keys().filter(revoked_at=None, **{name: value for name, value in wanted.items() if value})
     if asked.sort_by not in SORTED:
         raise Refused(f"sort_by is one of {', '.join(SORTED)}.", param="sort_by")
     return keys.order_by(("" if asked.sort_order == "asc" else "-") + SORTED[asked.sort_by], "pk")
-
-
-def named_key(name: str) -> VirtualKey:
-    named = hash_token(name) if name.startswith("sk-") else name
-    row = VirtualKey.objects.filter(Q(id=named) | Q(token_hash=named)).first()
-    if row is None:
-        raise Refused("Key not found in database.", type="not_found_error", param="key", status=404)
-    return row
 
 
 def _repeatable(asked: str, key: VirtualKey) -> str:

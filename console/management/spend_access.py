@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from console.management.askers import asker
 from console.management.errors import Refused
-from keys.models import Membership, User, VirtualKey
+from keys.models import Membership, VirtualKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,8 @@ EVERYTHING = Reader(sees_all=True)
 
 
 def reader(request: HttpRequest) -> Reader:
-    found = asker(request)
-    if found.sees_all or found.caller is None:
-        return EVERYTHING
-    if found.person is None:
-        return Reader(key_id=found.caller.key_id)
-    if found.person.role == User.Role.FINANCE:
-        return EVERYTHING
-    managed = Membership.objects.filter(user=found.person, role=Membership.Role.MANAGER)
-    return Reader(key_id=found.caller.key_id, user_id=found.person.pk, team_ids=frozenset(managed.values_list("team_id", flat=True)))
+    reach = asker(request).reach
+    return EVERYTHING if reach.sees_money else Reader(key_id=reach.key_id, user_id=reach.person_id, team_ids=reach.managed)
 
 
 def reader_of(request: HttpRequest) -> Reader:

@@ -9,12 +9,12 @@ from ninja import Router, Schema
 
 from audit.trail import Actor
 from billing.models import Budget
-from billing.scopes import member_id
 from console import use_cases
-from console.management.askers import any_administrator
-from console.management.auth import actor_by_key, administrator
+from console.management.askers import Asker, any_administrator, asker, asker_of
+from console.management.auth import actor_by_key
 from console.management.errors import Refused
 from console.management.fields import Money, name_ignored
+from console.management.team_access import MemberMoney, TeamChange, managed_team, refuse_others_person, seen_memberships, seen_team
 from console.management.team_fields import (
     AddMembers,
     MemberFields,
@@ -33,7 +33,7 @@ from console.management.terms import set_money
 from keys.actions import add_member, add_team_models, change_member, change_team, create_team, remove_team_models
 from keys.models import Membership, Team, new_id
 
-router = Router(tags=["teams"], auth=administrator)
+router = Router(tags=["teams"], auth=any_administrator)
 
 
 class NamedTeam(Schema):
@@ -64,37 +64,44 @@ def new_team(request: HttpRequest, response: HttpResponse, asked: TeamFields) ->
     return _row(team)
 
 
-@router.post("/team/update")
+@router.post("/team/update", auth=asker)
 def update_team(request: HttpRequest, response: HttpResponse, asked: TeamFields) -> dict[str, Any]:
-    """Fields that are not sent stay as they are; null takes a value away."""
-    team, actor = named_team(asked.team_id), actor_by_key(request)
+    """Fields that are not sent stay as they are; null takes a value away. Managers give their team nothing that it has not."""
+    by = asker_of(request)
+    team = managed_team(by, asked.team_id)
     with transaction.atomic():
-        change_team(team, changes_of(asked, team), actor=actor)
-        set_money(Budget.Scope.TEAM, team.pk, asked, actor=actor)
+        change = TeamChange.of(by, team)
+        change_team(team, changes_of(asked, team), actor=by.actor)
+        set_money(Budget.Scope.TEAM, team.pk, asked, actor=by.actor)
+        change.check(team)
     name_ignored(response, asked.ignored())
     return {"team_id": team.pk, "data": _row(team)}
 
 
-@router.get("/team/info")
+@router.get("/team/info", auth=asker)
 def team_info(request: HttpRequest, team_id: str) -> dict[str, Any]:
-    team, now = named_team(team_id), timezone.now()
+    """With the keys and the members' money that the asker may see."""
+    by, now = asker_of(request), timezone.now()
+    team = seen_team(by, team_id)
     return {
         "team_id": team.pk,
         "team_info": team_row(team, now),
-        "keys": keys_by_team([team], now)[team.pk],
-        "team_memberships": membership_rows([team], now)[team.pk],
+        "keys": keys_by_team([team], now, by.reach.keys())[team.pk],
+        "team_memberships": seen_memberships(by, [team], now)[team.pk],
     }
 
 
-@router.get("/team/list")
+@router.get("/team/list", auth=asker)
 def list_teams(request: HttpRequest, user_id: str = "", organization_id: str = "") -> list[dict[str, Any]]:
-    found, now = Team.objects.all(), timezone.now()
+    by, now = asker_of(request), timezone.now()
+    found = by.reach.teams()
     if user_id:
+        refuse_others_person(by, user_id)
         found = found.filter(memberships__user_id=user_id)
     if organization_id:
         found = found.filter(organisation_id=organization_id)
     teams = list(found)
-    keys, memberships = keys_by_team(teams, now), membership_rows(teams, now)
+    keys, memberships = keys_by_team(teams, now, by.reach.keys()), seen_memberships(by, teams, now)
     rows = zip(teams, team_rows(teams, now), strict=True)
     return [row | {"keys": keys[team.pk], "team_memberships": memberships[team.pk]} for team, row in rows]
 
@@ -122,31 +129,32 @@ def unblock_team(request: HttpRequest, asked: NamedTeam) -> dict[str, Any]:
     return _row(change_team(named_team(asked.team_id), {"is_blocked": False}, actor=actor_by_key(request)))
 
 
-@router.post("/team/model/add", auth=any_administrator)
+@router.post("/team/model/add")
 def add_models(request: HttpRequest, asked: NamedModels) -> dict[str, Any]:
     return _row(add_team_models(named_team(asked.team_id), asked.models, actor=actor_by_key(request)))
 
 
-@router.post("/team/model/delete", auth=any_administrator)
+@router.post("/team/model/delete")
 def delete_models(request: HttpRequest, asked: NamedModels) -> dict[str, Any]:
     return _row(remove_team_models(named_team(asked.team_id), asked.models, actor=actor_by_key(request)))
 
 
-@router.get("/team/available", auth=any_administrator)
+@router.get("/team/available")
 def available_teams(request: HttpRequest) -> list[dict[str, Any]]:
     """Teams that people may join by themselves: there are none, managers add their members."""
     return []
 
 
 # ── members ───────────────────────────────────────────────────────────────────
-@router.post("/team/member_add")
+@router.post("/team/member_add", auth=asker)
 def add_members(request: HttpRequest, response: HttpResponse, asked: AddMembers) -> dict[str, Any]:
     """All of them or none; each with the budget, if one is named."""
-    team, actor, now = named_team(asked.team_id), actor_by_key(request), timezone.now()
+    by, now = asker_of(request), timezone.now()
+    team = managed_team(by, asked.team_id)
     with transaction.atomic():
-        added = [_add(team, member, actor) for member in asked.members]
+        added = [_add(team, member, by.actor) for member in asked.members]
         for membership in added:
-            _set_members_budget(membership, asked, actor)
+            _set_members_budget(membership, asked, by)
     people = {membership.user_id for membership in added}
     name_ignored(response, asked.ignored())
     return _row(team) | {
@@ -155,21 +163,23 @@ def add_members(request: HttpRequest, response: HttpResponse, asked: AddMembers)
     }
 
 
-@router.post("/team/member_delete")
+@router.post("/team/member_delete", auth=asker)
 def delete_member(request: HttpRequest, asked: NamedMember) -> dict[str, Any]:
-    team = named_team(asked.team_id)
-    use_cases.remove_member_with_budget(named_membership(team, asked.user_id, asked.user_email), actor=actor_by_key(request))
+    by = asker_of(request)
+    team = managed_team(by, asked.team_id)
+    use_cases.remove_member_with_budget(named_membership(team, asked.user_id, asked.user_email), actor=by.actor)
     return _row(team)
 
 
-@router.post("/team/member_update")
+@router.post("/team/member_update", auth=asker)
 def update_member(request: HttpRequest, response: HttpResponse, asked: UpdateMember) -> dict[str, Any]:
-    team, actor = named_team(asked.team_id), actor_by_key(request)
+    by = asker_of(request)
+    team = managed_team(by, asked.team_id)
     membership = named_membership(team, asked.user_id, asked.user_email)
     with transaction.atomic():
         if asked.role is not None:
-            membership = change_member(membership, role_of(asked.role), actor=actor)
-        _set_members_budget(membership, asked, actor)
+            membership = change_member(membership, role_of(asked.role), actor=by.actor)
+        _set_members_budget(membership, asked, by)
     name_ignored(response, asked.ignored())
     [row] = [row for row in membership_rows([team], timezone.now())[team.pk] if row["user_id"] == membership.user_id]
     table = row["litellm_budget_table"] or {}
@@ -190,10 +200,12 @@ def _add(team: Team, asked: MemberFields, actor: Actor) -> Membership:
     return add_member(Membership(team=team, user=person, role=role), actor=actor)
 
 
-def _set_members_budget(membership: Membership, asked: MembersBudget, actor: Actor) -> None:
+def _set_members_budget(membership: Membership, asked: MembersBudget, by: Asker) -> None:
     sent = {"max_budget_in_team": "max_budget", "budget_duration": "budget_duration"}
     money = {name: getattr(asked, theirs) for theirs, name in sent.items() if theirs in asked.model_fields_set}
-    set_money(Budget.Scope.MEMBER, member_id(membership.team_id, membership.user_id), Money(**money), actor=actor)
+    change = MemberMoney.of(by, membership)
+    set_money(Budget.Scope.MEMBER, change.scope_id, Money(**money), actor=by.actor)
+    change.check()
 
 
 def _user_row(membership: Membership) -> dict[str, Any]:
