@@ -5,15 +5,19 @@ A client may send several credentials at once; the first in the documented order
 
 import hashlib
 import re
+from collections.abc import Mapping
+from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import parse_qs
 
-from keys.snapshot import Caller, KeySnapshot, Network
+from keys.snapshot import Caller, KeySnapshot, Network, RequiredHeader
 
 # LiteLLM's order: a configured header, then its own, then what vendors' clients send.
 CREDENTIAL_HEADERS = (b"x-litellm-api-key", b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"proxy-authorization")
 MAX_TOKEN_BYTES = 4096
+NO_HEADERS: Mapping[bytes, bytes] = {}
 _signed_for_aws = re.compile(rb"AWS4-HMAC-SHA256\s+Credential=([^/,\s]{1,256})/")
+UNKNOWN = "The key is not known here. Your side. Check it, or ask your gateway's administrator for a new one."
 SIGNED = "The request is signed for AWS, which cannot be checked here. Your side. Set AWS_BEARER_TOKEN_BEDROCK to a virtual key instead."
 
 
@@ -78,20 +82,32 @@ def identify(candidates: list[bytes], keys: KeySnapshot) -> Caller:
                 return caller
     if not candidates:
         raise Refusal("key_missing", "No key was sent. Your side. Send a virtual key as x-api-key or Authorization: Bearer.")
-    raise Refusal("key_invalid", "The key is not known here. Your side. Check it, or ask your gateway's administrator for a new one.")
+    raise Refusal("key_invalid", UNKNOWN)
 
 
-def check(caller: Caller, ip: str, now: float) -> None:
+def check(caller: Caller, ip: str, now: float, headers: Mapping[bytes, bytes] = NO_HEADERS) -> None:
     """Raises Refusal when a known caller may not call now or from here."""
     if caller.blocked:
         raise Refusal("key_blocked", f"{caller.blocked} is blocked. Your side. Ask your gateway's administrator.")
     if caller.expires_at is not None and now >= caller.expires_at:
         raise Refusal("key_expired", f"Key {caller.key_name} has expired. Your side. Ask for a new one, or have it extended.")
-    if caller.networks and not inside(ip, caller.networks):
+    if caller.required_header is None:
+        if caller.networks and not inside(ip, caller.networks):
+            raise Refusal(
+                "ip_not_allowed",
+                f"Key {caller.key_name} may not be used from {ip or 'an unknown address'}. Your side. Call from an allowed network.",
+            )
+    elif not inside(ip, caller.networks) and not bears(headers, caller.required_header):
         raise Refusal(
-            "ip_not_allowed",
-            f"Key {caller.key_name} may not be used from {ip or 'an unknown address'}. Your side. Call from an allowed network.",
+            "header_required",
+            f"Key {caller.key_name} may not be used from {ip or 'an unknown address'} without its secret header. Your side. Send "
+            f"{caller.required_header.name.decode()} with its value{', or call from an allowed network' if caller.networks else ''}.",
         )
+
+
+def bears(headers: Mapping[bytes, bytes], required: RequiredHeader) -> bool:
+    """Whether a call brings the header with the value that opens."""
+    return compare_digest(digest(headers.get(required.name, b"")), required.digest)
 
 
 def inside(ip: str, networks: tuple[Network, ...]) -> bool:

@@ -1,13 +1,14 @@
 """Rows → KeySnapshot: the only bridge from the ORM to the data plane for who may call."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from ipaddress import ip_network
 
 from django.db.models import Q
 
-from keys.models import EVERY_MODEL, Team, User, VirtualKey
-from keys.snapshot import Caller, KeySnapshot, Limit, LimitScope, ModelList
+from keys.models import EVERY_MODEL, EndUser, Team, User, VirtualKey
+from keys.snapshot import Caller, Directory, KeySnapshot, Limit, LimitScope, ModelList, RequiredHeader
 
 EVERYTHING = frozenset({EVERY_MODEL})
 INHERIT = frozenset({"all-team-models"})
@@ -25,7 +26,28 @@ def load_keys(master_key: str, now: datetime, default_parallel: int = DEFAULT_PA
         callers[key.token_hash] = _caller(key, key.expires_at, default_parallel)
         if key.previous_hash and key.previous_valid_until and key.previous_valid_until > now:
             callers[key.previous_hash] = _caller(key, _overlap_end(key), default_parallel)
-    return KeySnapshot(callers)
+    blocked = EndUser.objects.filter(is_blocked=True).values_list("pk", flat=True)
+    return KeySnapshot(callers, frozenset(blocked))
+
+
+def load_directory() -> Directory:
+    """People and teams as the callers that a key of theirs alone would give, without what keys have by default."""
+    users, teams = list(User.objects.all()), list(Team.objects.select_related("organisation"))
+    return Directory(
+        {user.pk: _caller(VirtualKey(user=user), None, 0) for user in users},
+        {team.pk: _caller(VirtualKey(team=team), None, 0) for team in teams},
+        {user.username: user.pk for user in users},
+        _only_ones((user.email.lower(), user.pk) for user in users if user.email),
+        _only_ones((team.name, team.pk) for team in teams),
+    )
+
+
+def _only_ones(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names that one row alone has: of several nobody can say which is meant."""
+    found: dict[str, list[str]] = {}
+    for name, pk in pairs:
+        found.setdefault(name, []).append(pk)
+    return {name: pks[0] for name, pks in found.items() if len(pks) == 1}
 
 
 def load_caller(digest: str, now: datetime) -> Caller | None:
@@ -60,6 +82,7 @@ def _caller(key: VirtualKey, expires_at: datetime | None, default_parallel: int)
         blocked=_blocked(key),
         expires_at=expires_at.timestamp() if expires_at else None,
         networks=tuple(ip_network(item, strict=False) for item in key.allowed_ips),
+        required_header=RequiredHeader(key.required_header.lower().encode(), key.required_header_hash) if key.required_header else None,
         limits=(
             *_limits(key, "key"),
             *(_default(key.id, default_parallel) if key.parallel_limit is None else ()),

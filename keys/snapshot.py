@@ -59,6 +59,14 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class RequiredHeader:
+    """A header in lower case, and the hex SHA-256 of the value that opens."""
+
+    name: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a call: one token with everything that decides what it may do. Times are epoch seconds.
 
@@ -78,6 +86,7 @@ class Caller:
     blocked: str = ""
     expires_at: float | None = None
     networks: tuple[Network, ...] = ()
+    required_header: RequiredHeader | None = None
     is_master: bool = False
     limits: tuple[Limit, ...] = ()
     model_limits: tuple[Limit, ...] = ()
@@ -88,10 +97,26 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Directory:
+    """What people and teams bring to a caller who has no key but a signed token, by id; and their ids by user name, e-mail, team's name.
+
+    Names that several have are in none of these. E-mails are in lower case.
+    """
+
+    people: Mapping[str, Caller] = field(default_factory=dict)
+    teams: Mapping[str, Caller] = field(default_factory=dict)
+    usernames: Mapping[str, str] = field(default_factory=dict)
+    emails: Mapping[str, str] = field(default_factory=dict)
+    team_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class KeySnapshot:
-    """All tokens. `callers` maps the hex SHA-256 of a whole token to its Caller."""
+    """All tokens. `callers` maps the hex SHA-256 of a whole token to its Caller; nobody calls for an end user of `blocked_end_users`."""
 
     callers: Mapping[str, Caller] = field(default_factory=dict)
+    blocked_end_users: frozenset[str] = frozenset()
+    directory: Directory = field(default_factory=Directory)
 
     def find(self, digest: str) -> Caller | None:
         return self.callers.get(digest)
