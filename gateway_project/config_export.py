@@ -1,19 +1,25 @@
-"""The rows of routing as a LiteLLM config.yaml that `config_file.py` reads back to the same rows.
+"""The rows of routing, and what a file can say of money, as a LiteLLM config.yaml that `config_file.py` reads back to the same rows.
 
+Rows are written with their names: where they are, the file means them and no others.
 Secrets are never written, only where they lie. What such a file cannot say is told in `notes`, and so is whatever it would say otherwise
 when read on this machine: the text is read back before it is handed out.
 """
 
+import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gateway_project.exported_keys import KeyWriter
+from billing.models import Price
+from billing.money import usd
+from gateway_project.exported_keys import KeyWriter, WrittenKey
+from gateway_project.file_money import as_written, own_budget, own_price, priced_name
 from gateway_project.file_rows import DEFAULT_FIRST_BYTE_TIMEOUT_S, DEFAULT_IDLE_TIMEOUT_S, POLICY_COLUMNS
-from gateway_project.model_list import RESPONSES, FileDeployment, deployments_from
+from gateway_project.model_list import OWN_CREDENTIAL, OWN_NAME, RESPONSES, FileDeployment, deployments_from
+from gateway_project.price_keys import written_price
 from gateway_project.router_file import EVERY_NAME, FALLBACK_KINDS, FilePolicy, policy_from
 from gateway_project.yaml_source import Source
 from routing.model_names import BEDROCK_WAYS
@@ -23,6 +29,7 @@ REGION_NAMES = {"bedrock": "aws_region_name", "vertex_ai": "vertex_location"}
 POLICY_NAMES = {"strategy": "routing_strategy", "retries": "num_retries", "cooldown_s": "cooldown_time"}
 # What a file has no words for.
 ROUTE_ONLY = ("description", "strategy", "retries", "rpm_limit", "tpm_limit", "parallel_limit")
+CHECKS = {"has_health_checks": "background_health_checks", "health_check_interval_s": "health_check_interval"}
 HEAD = "# Routes, deployments and the policy of routing, written by `tallygate export`. No secret is in here.\n"
 
 
@@ -49,7 +56,7 @@ def exported() -> Exported:
     writing.add_policy(RoutingPolicy.objects.first())
     writing.note_left_over()
     writing.read_back()
-    return Exported({"model_list": writing.rows, **({"router_settings": writing.router} if writing.router else {})}, tuple(writing.notes))
+    return Exported(writing.data(), tuple(dict.fromkeys(writing.notes)))
 
 
 @dataclass(slots=True)
@@ -57,6 +64,7 @@ class _Writing:
     """One going over the rows: `rows` is the file's model_list, `wanted` what each of them has to be read back as."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    general: dict[str, Any] = field(default_factory=dict)
     wanted: list[FileDeployment] = field(default_factory=list)
     router: dict[str, Any] = field(default_factory=dict)
     lists: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -93,13 +101,31 @@ class _Writing:
         for target in sorted(_active(route), key=lambda target: (len(target.deployment.name), target.deployment.name)):
             deployment = target.deployment
             key = self.keys.written(deployment)
-            self.wanted.append(_wanted(route, target, key.reference, key.values))
+            self.wanted.append(self._priced(_wanted(route, target, key)))
             self.rows.append(_row(self.wanted[-1], key.params))
             self.written.setdefault(deployment.pk, []).append(route.name)
             if deployment.connect_timeout_s != Deployment().connect_timeout_s:
                 self.notes.append(f"deployment {deployment.name}: connect_timeout_s cannot be said in this file")
         for deployment in (target.deployment for target in route.targets.all() if not target.deployment.is_active):
             self.notes.append(f"deployment {deployment.name} of route {route.name} is switched off and left out")
+
+    def _priced(self, row: FileDeployment) -> FileDeployment:
+        known = own_price(priced_name(row))
+        if known is None:
+            return row
+        if known.web_search_pico is not None:
+            self.notes.append(f"price {known.provider}/{known.model}: web_search_pico cannot be said in this file")
+        return replace(row, price=as_written(known))
+
+    def data(self) -> dict[str, Any]:
+        budget = own_budget()
+        money = {"max_budget": float(usd(budget.amount_nano)), "budget_duration": budget.period} if budget else {}
+        sections = {
+            "general_settings": self.general,
+            "litellm_settings": {name: value for name, value in money.items() if value != ""},
+            "router_settings": self.router,
+        }
+        return {"model_list": self.rows, **{name: section for name, section in sections.items() if section}}
 
     def _add_fallbacks(self, route: Route, first: Route) -> None:
         """An alias falls back as the name that it stands for, unless it is said."""
@@ -112,27 +138,30 @@ class _Writing:
     def add_policy(self, policy: RoutingPolicy | None) -> None:
         usual = RoutingPolicy()
         said = {name: getattr(policy, name) for name in POLICY_COLUMNS if policy and getattr(policy, name) != getattr(usual, name)}
-        self.router |= {POLICY_NAMES.get(name, name): _number(value) for name, value in said.items()}
+        self.general |= {CHECKS[name]: _number(value) for name, value in said.items() if name in CHECKS}
+        self.router |= {POLICY_NAMES.get(name, name): _number(value) for name, value in said.items() if name not in CHECKS}
         self.router |= {
             kind: [{name: others} for name, others in self.lists[kind].items()] for kind in FALLBACK_KINDS if kind in self.lists
         }
-        for name in ("is_sticky", "has_health_checks", "health_check_interval_s"):
-            if policy and getattr(policy, name) != getattr(usual, name):
-                self.notes.append(f"routing policy: {name} cannot be said in this file")
+        if policy and policy.is_sticky != usual.is_sticky:
+            self.notes.append("routing policy: is_sticky cannot be said in this file")
 
     def note_left_over(self) -> None:
         for row in Deployment.objects.filter(is_active=True).exclude(pk__in=self.written):
             if not row.targets.exists():
                 self.notes.append(f"deployment {row.name} is behind no route and left out")
-        for pk, names in self.written.items():
-            if len(names) > 1:
-                self.notes.append(f"deployment {Deployment.objects.get(pk=pk).name} is behind {', '.join(names)}: each gets one of its own")
+        priced = {priced_name(row) for row in self.wanted}
+        self.notes += [
+            f"price {price.provider}/{price.model} {price.variant}".rstrip() + " is left out"
+            for price in Price.objects.order_by("provider", "model", "variant")
+            if price.variant or (price.provider, price.model) not in priced
+        ]
         used = Credential.objects.filter(deployments__in=self.written)
         self.notes += [f"credential {row.name} opens nothing here and is left out" for row in Credential.objects.exclude(pk__in=used)]
         self.notes += self.keys.notes
 
     def read_back(self) -> None:
-        data = {"model_list": self.rows, "router_settings": self.router}
+        data = self.data()
         source = Source(Path("config.yaml"), data, {(): 1}, ())
         found, ignored = deployments_from(source)
         policy, unread = policy_from(source)
@@ -154,14 +183,15 @@ def _place(route: Route) -> tuple[bool, bool, str]:
     return not names_all, not names_a_key, route.name
 
 
-def _wanted(route: Route, target: RouteTarget, reference: str, values: str) -> FileDeployment:
+def _wanted(route: Route, target: RouteTarget, key: WrittenKey) -> FileDeployment:
     row = target.deployment
+    has_key = bool(key.reference or key.values)
     return FileDeployment(
         route.name,
         row.provider,
         row.model,
-        reference,
-        values,
+        key.reference,
+        key.values,
         row.base_url,
         region=row.region,
         project=row.project,
@@ -174,6 +204,9 @@ def _wanted(route: Route, target: RouteTarget, reference: str, values: str) -> F
         tpm=row.tpm_limit,
         weight=target.weight,
         order=target.order,
+        id="" if _is_random(row.pk) else row.pk,
+        name=row.name,
+        credential=row.credential.name if row.credential and has_key else "",
     )
 
 
@@ -193,10 +226,25 @@ def _row(row: FileDeployment, key: dict[str, str]) -> dict[str, Any]:
         "weight": None if row.weight == (row.rpm or row.tpm or 1) else row.weight,
         "order": None if row.order == 1 else row.order,
     }
-    info = {"base_model": row.base_model, "supported_endpoints": [RESPONSES] if row.api == "responses" else None}
-    found = {"model_name": row.route, "litellm_params": {name: _number(value) for name, value in params.items() if value not in (None, "")}}
+    info = {
+        "id": row.id,
+        "base_model": row.base_model,
+        "supported_endpoints": [RESPONSES] if row.api == "responses" else None,
+        OWN_NAME: row.name,
+        OWN_CREDENTIAL: row.credential,
+    }
+    said_params = {name: _number(value) for name, value in params.items() if value not in (None, "")}
+    found = {"model_name": row.route, "litellm_params": said_params | (written_price(row.price) if row.price else {})}
     said = {name: value for name, value in info.items() if value}
     return {**found, "model_info": said} if said else found
+
+
+def _is_random(pk: str) -> bool:
+    """An id that nobody chose."""
+    try:
+        return str(uuid.UUID(pk)) == pk
+    except ValueError:
+        return False
 
 
 def _number(value: Any) -> Any:

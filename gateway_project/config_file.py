@@ -7,21 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway_project.config_source import INCLUDE, VARIABLES, read_source
 from gateway_project.env import WrongSetting
 from gateway_project.first_run import write_private
+from gateway_project.general_file import FileBudget, budget_from, callbacks_from, general_from
+from gateway_project.jwt_settings import FileTokens, file_tokens
 from gateway_project.model_list import FileDeployment, deployments_from
 from gateway_project.router_file import FilePolicy, policy_from
-from gateway_project.yaml_source import Source, read_source
 
 REMEMBERED = "config.path"
-READ = frozenset({"model_list", "general_settings", "router_settings", "litellm_settings"})
-HONOURED_GENERAL = {"master_key": "master_key", "database_url": "database_url", "litellm_key_header_name": "key_header"}
+READ = frozenset({"model_list", "general_settings", "router_settings", "litellm_settings", INCLUDE, VARIABLES})
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """`environment` holds what acts before the database is known: master_key, database_url, key_header.
+    """`environment` holds what acts before the database is known: master_key, database_url, key_header …
 
+    `variables` stand in for names that the environment does not set. `callbacks` are LiteLLM's names of what would be told of calls.
     `not_honoured` are dotted keys without effect; `missing` are environment names that honoured keys refer to and that are not set.
     """
 
@@ -29,6 +31,10 @@ class ConfigFile:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     deployments: tuple[FileDeployment, ...] = ()
     policy: FilePolicy = field(default_factory=FilePolicy)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    callbacks: Mapping[str, list[str]] = field(default_factory=dict)
+    budget: FileBudget | None = None
+    tokens: FileTokens = field(default_factory=FileTokens)
     not_honoured: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -55,25 +61,23 @@ def remember_config(home: Path, config: ConfigFile) -> None:
 
 def load_config(path: Path) -> ConfigFile:
     source = read_source(path)
-    general, ignored_general = _general(source)
+    general, ignored_general = general_from(source)
     deployments, ignored_models = deployments_from(source)
     policy, ignored_policy = policy_from(source)
+    tokens, ignored_tokens = file_tokens(source)
     rest = [key for name in source.data if name not in READ for key in _leaves(source.data[name], str(name))]
-    not_honoured = dict.fromkeys([*ignored_models, *ignored_general, *ignored_policy, *rest, *source.repeated])
-    return ConfigFile(path, general, deployments, policy, tuple(not_honoured), tuple(dict.fromkeys(source.missing)))
-
-
-def _general(source: Source) -> tuple[dict[str, str], list[str]]:
-    """The honoured general_settings under our names, and the dotted keys of the others."""
-    section = source.section("general_settings")
-    environment, ignored = {}, []
-    for name, value in section.items():
-        ours = HONOURED_GENERAL.get(name)
-        if ours is None:
-            ignored.append(f"general_settings.{name}")
-        elif found := source.text(value, "general_settings", name):
-            environment[ours] = found
-    return environment, ignored
+    return ConfigFile(
+        path,
+        general,
+        deployments,
+        policy,
+        source.variables,
+        callbacks_from(source),
+        budget_from(source),
+        tokens,
+        tuple(dict.fromkeys([*ignored_models, *ignored_general, *ignored_policy, *ignored_tokens, *rest, *source.repeated])),
+        tuple(dict.fromkeys(source.missing)),
+    )
 
 
 def _leaves(section: object, prefix: str) -> list[str]:

@@ -1,7 +1,6 @@
 """Which credential a row of `model_list` takes: a reference, a key, or several values as JSON; nothing for a cloud's own default chain."""
 
 import json
-import os
 from typing import Any
 
 from gateway_project.yaml_source import REFERENCE, Place, Source
@@ -73,7 +72,7 @@ def _usual_key(source: Source, provider: str, place: Place) -> str:
     row = BY_NAME.get(provider)
     names = (row.keys if row else KEY_NAMES.get(provider, "")).split()
     is_optional = provider == "bedrock" or (row is not None and row.is_self_hosted)
-    found = next((name for name in names if os.environ.get(name, "").strip()), "" if is_optional or not names else names[0])
+    found = next((name for name in names if source.env(name)), "" if is_optional or not names else names[0])
     if found:
         source.text(REFERENCE + found, *place)
     return f"env:{found}" if found else ""
@@ -89,6 +88,6 @@ def _google(source: Source, written: object, place: Place) -> tuple[str, str]:
         return f"env:{str(written).removeprefix(REFERENCE)}", ""
     if not text or text.startswith("{"):
         return "", text
-    reference = text if _is_reference(text) else f"file:{source.path.parent / text}"
+    reference = text if _is_reference(text) else f"file:{source.file_of(place).parent / text}"
     _check(reference, place, source)
     return reference, ""

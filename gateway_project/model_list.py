@@ -1,17 +1,18 @@
 """`model_list` of a LiteLLM config.yaml as deployments."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from gateway_project.general_file import asks_for_nothing
 from gateway_project.model_keys import FIELDS, secret_of
+from gateway_project.price_keys import FilePrice, price_from
 from gateway_project.yaml_source import Place, Source
 from routing.model_names import passed_on, read_name
 from routing.providers.compatibles import BY_NAME
 
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_ID = 200, 64
 HONOURED_PARAMS = frozenset(
     {"model", "api_key", "api_base", "base_url", "timeout", "stream_timeout", "rpm", "tpm", "weight", "order", "custom_llm_provider"}
 )
@@ -33,7 +34,12 @@ REGIONS: Words = {
 PROJECTS: Words = {"vertex_ai": (("vertex_project",), ("VERTEXAI_PROJECT", "GOOGLE_CLOUD_PROJECT"))}
 VERSIONS: Words = {"azure": (("api_version",), ("AZURE_API_VERSION",)), "azure_ai": (("api_version",), ())}
 ADDRESSES = {"azure": "AZURE_API_BASE", "azure_ai": "AZURE_AI_API_BASE"}
+# Of those that have an address of their own. Never ANTHROPIC_BASE_URL: it is how clients of ours are told where we are.
+OTHER_ADDRESSES = {"anthropic": "ANTHROPIC_API_BASE", "bedrock": "AWS_BEDROCK_RUNTIME_ENDPOINT"}
 RESPONSES = "/v1/responses"
+# Names of rows that `tallygate export` writes, so that they are found again.
+OWN_NAME, OWN_CREDENTIAL = "tallygate_name", "tallygate_credential"
+HONOURED_INFO = frozenset({"base_model", "id", OWN_NAME, OWN_CREDENTIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class FileDeployment:
     """One row of model_list; `rpm` is its weight where it has no other, else `tpm`, as with LiteLLM.
 
     Its key is a `reference` (`env:NAME`) or, where the file holds the key itself or several values as JSON, `api_key`.
+    `id`, `name` and `credential` are what its rows are called, where the file says so.
     """
 
     route: str
@@ -60,6 +67,10 @@ class FileDeployment:
     tpm: int | None = None
     weight: float = 1
     order: int = 1
+    id: str = ""
+    name: str = ""
+    credential: str = ""
+    price: FilePrice | None = None
 
 
 class LeftOut(Exception):
@@ -74,10 +85,14 @@ def deployments_from(source: Source) -> tuple[tuple[FileDeployment, ...], list[s
     if not isinstance(rows, list):
         raise source.wrong(("model_list",), "must be a list of rows that start with `- model_name:`.")
     found, ignored = [], []
+    owners: dict[str, str] = {}
     for index in range(len(rows)):
         row = _Row(source, index)
         try:
-            found.append(row.deployment())
+            deployment = row.deployment()
+            if deployment.id and owners.setdefault(deployment.id, deployment.name or str(index)) != (deployment.name or str(index)):
+                raise LeftOut("its model_info.id is another row's already")
+            found.append(deployment)
         except LeftOut as reason:
             ignored.append(f"model_list[{index}] ({reason})")
         else:
@@ -104,6 +119,7 @@ class _Row:
         info = self._row.get("model_info")
         self._info: dict[str, Any] = info if isinstance(info, dict) else {}
         endpoints = self._info.get("supported_endpoints")
+        self._price, self._of_price = price_from(source, ("model_list", index), self._params, self._info)
         self._has_responses = self._named.provider in BY_NAME and isinstance(endpoints, list) and RESPONSES in endpoints
 
     def deployment(self) -> FileDeployment:
@@ -128,6 +144,10 @@ class _Row:
             api=named.api or ("responses" if self._has_responses else ""),
             api_version=self._version or self._first(VERSIONS),
             base_model=self._base_model(),
+            id=self._info_text("id", LONGEST_ID),
+            name=self._info_text(OWN_NAME),
+            credential=self._info_text(OWN_CREDENTIAL),
+            price=self._price,
             **self._numbers(),
         )
 
@@ -135,10 +155,11 @@ class _Row:
         """Without the row's number: a hundred rows with the same parameter are one thing to read."""
         provider = self._named.provider
         honoured = HONOURED_PARAMS | HONOURED_BY.get(provider, frozenset()) | FIELDS.get(provider, {}).keys()
-        honoured -= KEYLESS.get(provider, frozenset())
-        of_info = {"base_model", "supported_endpoints"} if self._has_responses else {"base_model"}
+        honoured = (honoured - KEYLESS.get(provider, frozenset())) | self._of_price
+        of_info = HONOURED_INFO | self._of_price | ({"supported_endpoints"} if self._has_responses else set())
+        params = (name for name, value in self._params.items() if name not in honoured and not asks_for_nothing(value))
         return [
-            *(f"model_list[].litellm_params.{name}" for name in self._params if name not in honoured),
+            *(f"model_list[].litellm_params.{name}" for name in params),
             *(f"model_list[].model_info.{name}" for name in self._info if name not in of_info),
             *(f"model_list[].{name}" for name in self._row if name not in {"model_name", "litellm_params", "model_info"}),
         ]
@@ -167,11 +188,11 @@ class _Row:
         return base.rstrip("/"), version
 
     def _usual_address(self) -> str:
-        """Where a row names none: from the environment, for providers that have no address of their own. Raises LeftOut."""
+        """Where a row names none: from the environment. Raises LeftOut for providers that have no address of their own."""
         provider = self._named.provider
         row = BY_NAME.get(provider)
-        name = row.base_name if row else ADDRESSES.get(provider, "")
-        found = os.environ.get(name, "").strip().rstrip("/") if name else ""
+        name = row.base_name if row else (ADDRESSES | OTHER_ADDRESSES).get(provider, "")
+        found = self._source.env(name).rstrip("/") if name else ""
         if not found and (provider in ADDRESSES or (row is not None and row.base.startswith("/"))):
             raise LeftOut(f"{self._written}: api_base is needed")
         return found
@@ -179,7 +200,7 @@ class _Row:
     def _first(self, table: Words) -> str:
         params, names = table.get(self._named.provider, ((), ()))
         said = (self._text(name) for name in params if self._params.get(name))
-        return next((text for text in said if text), "") or next((text for name in names if (text := os.environ.get(name, "").strip())), "")
+        return next((text for text in said if text), "") or next((text for name in names if (text := self._source.env(name))), "")
 
     def _base_model(self) -> str:
         """What prices are looked up by; LiteLLM's users write it with or without the provider."""
@@ -188,6 +209,14 @@ class _Row:
             return self._named.model if self._arn else ""
         found = read_name(written)
         return found.model if found.provider == self._named.provider else written
+
+    def _info_text(self, name: str, longest: int = LONGEST_NAME) -> str:
+        place = (*self._place[:2], "model_info", name)
+        written = self._info.get(name)
+        text = self._source.text(str(written) if type(written) is int else written, *place)
+        if len(text) > longest or not text.isprintable():
+            raise self._source.wrong(place, f"must be at most {longest} characters, all of them to be seen.")
+        return text
 
     def _numbers(self) -> dict[str, Any]:
         names = ("timeout", "stream_timeout", "rpm", "tpm", "weight", "order")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway_project.general_file import GENERAL, LITELLM, asks_for_nothing
 from gateway_project.yaml_source import Source
 
 Names = tuple[str, ...]
@@ -19,12 +20,14 @@ STRATEGIES = {
 }
 FALLBACK_KINDS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 # What both sections know; router_settings wins. LiteLLM calls the time limit differently in each.
-SHARED = (*FALLBACK_KINDS, "default_fallbacks", "num_retries")
+SHARED = (*FALLBACK_KINDS, "default_fallbacks", "num_retries", "model_group_alias")
 OF_ROUTER = frozenset(
-    {*SHARED, "routing_strategy", "allowed_fails", "cooldown_time", "disable_cooldowns", "retry_after", "timeout", "model_group_alias",
-     "enable_pre_call_checks", "optional_pre_call_checks"}
+    {*SHARED, "routing_strategy", "allowed_fails", "cooldown_time", "disable_cooldowns", "retry_after", "timeout",
+     "stream_timeout", "enable_pre_call_checks", "optional_pre_call_checks"}
 )  # fmt: skip
 OF_LITELLM = frozenset({*SHARED, "request_timeout", "allowed_fails"})
+# Read elsewhere.
+OF_MONEY = frozenset({"max_budget", "budget_duration"})
 # Sessions stay where they are without being asked to, and capacities are always looked at.
 ALWAYS_ON = frozenset({"prompt_caching", "deployment_affinity", "session_affinity", "enforce_model_rate_limits"})
 EVERY_NAME = "*"
@@ -39,6 +42,9 @@ class FilePolicy:
     allowed_fails: int | None = None
     cooldown_s: float | None = None
     timeout_s: float | None = None
+    stream_timeout_s: float | None = None
+    has_health_checks: bool | None = None
+    health_check_interval_s: float | None = None
     default_fallbacks: Names | None = None
     fallbacks: Lists = field(default_factory=dict)
     context_window_fallbacks: Lists = field(default_factory=dict)
@@ -52,6 +58,8 @@ class FilePolicy:
             "retries": self.retries,
             "allowed_fails": self.allowed_fails,
             "cooldown_s": self.cooldown_s,
+            "has_health_checks": self.has_health_checks,
+            "health_check_interval_s": self.health_check_interval_s,
             "default_fallbacks": None if self.default_fallbacks is None else list(self.default_fallbacks),
         }
         return {name: value for name, value in said.items() if value is not None}
@@ -67,8 +75,9 @@ def policy_from(source: Source) -> tuple[FilePolicy, list[str]]:
     """The policy, and the dotted keys of both sections that have no effect."""
     reading = _Reading(source, _groups(source))
     policy = reading.policy()
-    ignored = [f"router_settings.{name}" for name in reading.router if name not in OF_ROUTER]
-    ignored += [f"litellm_settings.{name}" for name in reading.general if name not in OF_LITELLM]
+    ignored = [f"router_settings.{name}" for name, value in reading.router.items() if name not in OF_ROUTER and not asks_for_nothing(value)]
+    known = OF_LITELLM | OF_MONEY
+    ignored += [f"{LITELLM}.{name}" for name, value in reading.general.items() if name not in known and not asks_for_nothing(value)]
     return policy, [*ignored, *reading.ignored]
 
 
@@ -90,7 +99,7 @@ class _Reading:
     def __init__(self, source: Source, groups: Mapping[str, list[str]]) -> None:
         self.source = source
         self.router = source.section("router_settings")
-        self.general = source.section("litellm_settings")
+        self.general = source.section(LITELLM)
         self.ignored: list[str] = []
         self._groups = groups
         self._own_names = {name for names in groups.values() for name in names}
@@ -107,6 +116,9 @@ class _Reading:
             allowed_fails=self._whole("allowed_fails"),
             cooldown_s=0.0 if self._is_on("disable_cooldowns") else self._number("cooldown_time"),
             timeout_s=self._number("timeout", "request_timeout") or None,
+            stream_timeout_s=self._number("stream_timeout") or None,
+            has_health_checks=self._has_checks(),
+            health_check_interval_s=self._checked_every_s(),
             default_fallbacks=default,
             aliases=self._aliases(),
             **lists,
@@ -118,7 +130,7 @@ class _Reading:
             return self.router[name], "router_settings", name
         other = elsewhere or name
         if other in OF_LITELLM and self.general.get(other) is not None:
-            return self.general[other], "litellm_settings", other
+            return self.general[other], LITELLM, other
         return None
 
     def _number(self, name: str, elsewhere: str = "") -> float | None:
@@ -130,10 +142,15 @@ class _Reading:
         return None if amount is None else int(amount)
 
     def _is_on(self, name: str) -> bool:
-        value = self.router.get(name)
-        if value is not None and not isinstance(value, bool):
-            raise self.source.wrong(("router_settings", name), "must be true or false.")
-        return bool(value)
+        return bool(self.source.flag(self.router.get(name), "router_settings", name))
+
+    def _has_checks(self) -> bool | None:
+        name = "background_health_checks"
+        return self.source.flag(self.source.section(GENERAL).get(name), GENERAL, name) or None
+
+    def _checked_every_s(self) -> float | None:
+        name = "health_check_interval"
+        return self.source.number(self.source.section(GENERAL).get(name), GENERAL, name) or None
 
     def _strategy(self) -> str | None:
         written = self.source.text(self.router.get("routing_strategy"), "router_settings", "routing_strategy")
@@ -176,7 +193,7 @@ class _Reading:
             raise self.source.wrong(place, "must be a list of model names.")
         names: list[str] = []
         for entry in written:
-            name = entry.get("model") if isinstance(entry, dict) else entry
+            name = self.source.resolved(entry.get("model") if isinstance(entry, dict) else entry)
             if not isinstance(name, str) or not name:
                 raise self.source.wrong(place, "must be a list of model names.")
             if isinstance(entry, dict) and len(entry) > 1:
@@ -186,13 +203,16 @@ class _Reading:
         return tuple(dict.fromkeys(names))
 
     def _aliases(self) -> dict[str, str]:
-        place = ("router_settings", "model_group_alias")
+        said = self._find("model_group_alias")
+        if said is None:
+            return {}
         found: dict[str, str] = {}
-        for alias, value in self.source.section(*place).items() if self.router.get("model_group_alias") is not None else ():
+        place = said[1:]
+        for alias, value in self.source.section(*place).items():
             target = value.get("model") if isinstance(value, dict) else value
             found[alias] = self.source.text(target, *place, alias)
             if not found[alias]:
                 raise self.source.wrong((*place, alias), "must name the model that it stands for.")
             if isinstance(value, dict) and value.get("hidden"):
-                self.ignored.append(f"router_settings.model_group_alias.{alias}.hidden")
+                self.ignored.append(f"{place[0]}.model_group_alias.{alias}.hidden")
         return found

@@ -1,6 +1,7 @@
 """A YAML file with the line of every key that an error may have to name, and `os.environ/NAME` resolved where it is asked for."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,37 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`lines` knows the line of each place; `repeated` the keys written twice; `missing` grows with names that are not set."""
+    """`lines` knows the line of each place; `repeated` the keys written twice; `missing` grows with names that are not set.
+
+    `files` knows what came from another file than `path`, and `variables` what the file itself says of the environment.
+    """
 
     path: Path
     data: dict[Any, Any]
     lines: dict[Place, int]
     repeated: tuple[str, ...]
     missing: list[str] = field(default_factory=list)
+    files: Mapping[Place, Path] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def wrong(self, place: Place, expected: str) -> WrongSetting:
         """The error that names file, line and what is expected, never the value: it may be a secret."""
         known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in self.lines)
-        return WrongSetting(f"{self.path}, line {self.lines[known]}: {dotted(place)} {expected}")
+        return WrongSetting(f"{self.file_of(place)}, line {self.lines[known]}: {dotted(place)} {expected}")
+
+    def file_of(self, place: Place) -> Path:
+        return next((self.files[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self.files), self.path)
+
+    def env(self, name: str) -> str:
+        """The environment, and where it says nothing, what the file says in its place."""
+        return os.environ.get(name, "").strip() or self.variables.get(name, "")
 
     def section(self, *place: str | int) -> dict[str, Any]:
         """The mapping at `place`; empty where nothing is written."""
         found: Any = self.data
         for step in place:
-            found = found[step] if isinstance(step, int) else found.get(step)
+            if found is not None:
+                found = found[step] if isinstance(step, int) else found.get(step)
         if found is None:
             return {}
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
@@ -51,7 +65,7 @@ class Source:
         if not (isinstance(value, str) and value.startswith(REFERENCE)):
             return value
         name = value.removeprefix(REFERENCE)
-        found = os.environ.get(name, "").strip()
+        found = self.env(name)
         if not found:
             self.missing.append(name)
         return found or None
@@ -62,6 +76,15 @@ class Source:
         if not isinstance(value, str):
             raise self.wrong(place, "must be text; put it in quotes.")
         return (self.resolved(value) or "").strip()
+
+    def flag(self, value: object, *place: str | int) -> bool | None:
+        """Yes or no, or None where nothing is written."""
+        found = self.resolved(value)
+        if isinstance(found, str) and found.lower() in {"true", "false"}:
+            return found.lower() == "true"
+        if found is not None and not isinstance(found, bool):
+            raise self.wrong(place, "must be true or false.")
+        return found
 
     def number(self, value: object, *place: str | int) -> float | None:
         """A number of 0 or more, or None where nothing is written."""
@@ -83,7 +106,16 @@ def dotted(place: Place) -> str:
     return words.removeprefix(".")
 
 
-def read_source(path: Path) -> Source:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file by itself."""
+
+    data: dict[Any, Any]
+    lines: dict[Place, int]
+    repeated: tuple[str, ...]
+
+
+def read_document(path: Path) -> Document:
     try:
         content = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -101,7 +133,7 @@ def read_source(path: Path) -> Source:
         raise WrongSetting(f"{path}, {_explained(error)}") from None
     if not isinstance(data, dict):
         raise WrongSetting(f"{path}, line 1: sections such as model_list: and general_settings: are expected.")
-    return Source(path, data, lines, tuple(repeated))
+    return Document(data, lines, tuple(repeated))
 
 
 def _explained(error: Exception) -> str:

@@ -8,13 +8,17 @@ import pytest
 from django.conf import settings
 
 from audit.models import AuditEvent
-from audit.trail import Actor
+from audit.trail import COMMAND_LINE, Actor
 from gateway_project.config_file import ConfigFile, load_config
-from gateway_project.file_rows import Summary, apply_config
+from gateway_project.file_rows import apply_config
+from gateway_project.file_summary import Summary
 from gateway_project.model_list import FileDeployment
+from routing.actions import Target as RouteTo
+from routing.actions import create_credential, create_route
 from routing.credentials import resolve_fields
 from routing.loading import load_routes
 from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
+from tests.factories import make_deployment
 
 pytestmark = pytest.mark.django_db(databases=list(settings.DATABASES))
 
@@ -122,3 +126,62 @@ def test_policy_of_a_page_is_left_alone(tmp_path: Path) -> None:
     RoutingPolicy.objects.create(retries=7)
     assert any("routing policy" in line for line in apply(tmp_path, POLICY).left)
     assert RoutingPolicy.objects.get().retries == 7
+
+
+# ── rows that the file names ──────────────────────────────────────────────────
+def own_row(info: str, params: str = "") -> str:
+    return f"model_list:\n  - {{model_name: m, litellm_params: {{model: demo/x{params}}}, model_info: {{{info}}}}}\n"
+
+
+def test_id_in_the_file_is_the_deployments(tmp_path: Path) -> None:
+    apply(tmp_path, own_row("id: our-id"))
+    assert load_routes().exact["m"].targets[0].deployment.id == "our-id"
+    assert apply(tmp_path, own_row("id: our-id")).is_empty
+
+
+def test_row_with_an_id_stays_the_same_wherever_it_stands(tmp_path: Path) -> None:
+    other = own_row("id: 7").partition("\n")[2]
+    apply(tmp_path, own_row("id: our-id") + other)
+    assert apply(tmp_path, own_row("id: 7") + own_row("id: our-id").partition("\n")[2]).is_empty
+    assert set(Deployment.objects.values_list("pk", flat=True)) == {"our-id", "7"}
+
+
+def test_second_row_of_an_id_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(own_row("id: our-id") + own_row("id: our-id").partition("\n")[2])
+    assert load_config(tmp_path / "config.yaml").not_honoured == ("model_list[1] (its model_info.id is another row's already)",)
+
+
+def test_named_row_of_a_page_becomes_the_files_with_its_route(tmp_path: Path) -> None:
+    near = make_deployment("near", provider="demo", model="x")
+    create_route(Route(name="m", description="ours"), [RouteTo(near)], actor=COMMAND_LINE)
+    summary = apply(tmp_path, own_row("tallygate_name: near"))
+    assert (summary.left, summary.created) == ((), ())
+    route = Route.objects.get()
+    assert (route.origin, route.description) == (Origin.FILE, "ours")
+    assert Deployment.objects.get().pk == near.pk
+
+
+def test_route_that_leads_elsewhere_too_stays_the_pages(tmp_path: Path) -> None:
+    near, far = make_deployment("near", provider="demo", model="x"), make_deployment("far")
+    create_route(Route(name="m"), [RouteTo(near), RouteTo(far, 2)], actor=COMMAND_LINE)
+    assert len(apply(tmp_path, own_row("tallygate_name: near")).left) == 1
+    assert Route.objects.get().targets.count() == 2
+
+
+def test_rows_of_two_routes_that_say_one_name_are_one_deployment(tmp_path: Path) -> None:
+    text = own_row("tallygate_name: near") + own_row("tallygate_name: near").partition("\n")[2].replace("model_name: m", "model_name: n")
+    assert apply(tmp_path, text).left == ()
+    assert [target.deployment.name for target in Route.objects.get(name="n").targets.all()] == ["near"]
+    assert Deployment.objects.count() == 1
+
+
+def test_sealed_secret_stays_while_its_stand_in_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = create_credential(Credential(name="ours", provider="demo"), "sk-sealed", actor=COMMAND_LINE)
+    text = own_row("tallygate_credential: ours", ", api_key: os.environ/SECRET_OF_OURS")
+    apply(tmp_path, text)
+    credential.refresh_from_db()
+    assert (resolve_fields(credential)["api_key"], credential.origin) == ("sk-sealed", Origin.FILE)
+    monkeypatch.setenv("SECRET_OF_OURS", "sk-new")
+    apply(tmp_path, text)
+    credential.refresh_from_db()
+    assert credential.secret == "env:SECRET_OF_OURS"
