@@ -6,7 +6,7 @@ from proxy.errors import ClientError, GatewayError
 from proxy.exchange import Exchange
 from proxy.holding import GRANT_STEP
 from proxy.rates import enter
-from proxy.record import tags
+from proxy.record import end_user_in, tags
 from routing.dialects.base import Ask
 from routing.snapshot import RouteSnapshot
 
@@ -17,6 +17,8 @@ async def admit(exchange: Exchange, ask: Ask) -> RouteSnapshot:
     Money is held per attempt (holding.py).
     """
     route = _route(exchange, ask.model)
+    if exchange.snapshot.keys.blocked_end_users:
+        _check_end_user(exchange, ask)
     if not exchange.endpoint.is_billed:
         return route
     tokens = input_tokens_guess(exchange.request_bytes) + min(ask.max_tokens, GRANT_STEP)
@@ -35,14 +37,25 @@ def _route(exchange: Exchange, model: str) -> RouteSnapshot:
     if route is None or not caller.allows(model):
         allowed = [name for name in routes.exact if caller.allows(name)]
         listed = ", ".join(sorted(allowed)[:12]) + (", ..." if len(allowed) > 12 else "")
-        raise ClientError(
-            403,
-            "model_not_allowed",
-            f"Model {model} is not open to key {caller.key_name}. Your side. Choose one of: {listed or 'none yet'}.",
-        )
+        text = f"Model {model} is not open to key {caller.key_name}. Your side. Choose one of: {listed or 'none yet'}."
+        error = ClientError(403, "model_not_allowed", text)
+        error.facts = {"model": model, "models": f"[{listed}]"}
+        error.words_as = "model_unknown" if caller.allows(model) else ""
+        raise error
     if not route.targets:
         raise GatewayError(503, "no_deployment", f"Model {model} has no active deployment. Gateway's side. Ask your administrator.")
     return route
+
+
+def _end_user(exchange: Exchange, ask: Ask) -> str:
+    return end_user_in(exchange.client) or exchange.dialect.user_and_session(ask)[0]
+
+
+def _check_end_user(exchange: Exchange, ask: Ask) -> None:
+    end_user = _end_user(exchange, ask)
+    if end_user in exchange.snapshot.keys.blocked_end_users:
+        text = f"End user {end_user} is blocked, so no key calls for them. Your side. Ask your administrator."
+        raise ClientError(403, "end_user_blocked", text)
 
 
 def _spender(exchange: Exchange, ask: Ask) -> Spender:
@@ -53,7 +66,7 @@ def _spender(exchange: Exchange, ask: Ask) -> Spender:
         caller.user_id,
         caller.team_id,
         caller.organisation_id,
-        tuple(tags(exchange.client, caller.tags)) if "tag" in book.scopes else (),
-        exchange.dialect.user_and_session(ask)[0] if "end_user" in book.scopes else "",
+        tuple(tags(exchange.client, caller.tags, ask.tags)) if "tag" in book.scopes else (),
+        _end_user(exchange, ask) if "end_user" in book.scopes else "",
         ask.model if book.names_models else "",
     )

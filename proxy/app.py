@@ -10,6 +10,7 @@ from proxy.endpoints import HELLO, LIVENESS, READINESS, Place
 from proxy.errors import CallError, ClientError, GatewayError
 from proxy.exchange import Exchange, new_request_id
 from proxy.flow import authenticate, walk
+from proxy.jwt_callers import signed_in
 from proxy.plane import Plane
 from proxy.refusal import refusal_body, refusal_headers, refusal_status
 from proxy.table import dialect_at, find
@@ -37,7 +38,7 @@ class DataPlane:
             if place.endpoint.operation:
                 if self.plane.is_full:
                     self.plane.turned_away += 1
-                    await _say(client, place.endpoint.dialect, OVERLOADED)
+                    await self._say(client, place.endpoint.dialect, OVERLOADED)
                     return
                 exchange = Exchange(self.plane, place.endpoint, client, self._address(scope, client), path_ask=place.path_ask)
                 await self._walk(exchange)
@@ -46,7 +47,7 @@ class DataPlane:
             return
         methods = place.endpoint.methods if place is not None else ()
         error = _no_such_method(scope, methods) if methods else _no_such_path(scope)
-        await _say(client, dialect_at(scope["path"]), error, allow=methods)
+        await self._say(client, dialect_at(scope["path"]), error, allow=methods)
 
     async def _walk(self, exchange: Exchange) -> None:
         """The last border: a fault of ours is logged, told in the caller's dialect, and settled like any other end."""
@@ -55,7 +56,8 @@ class DataPlane:
         except Exception:
             logger.exception("a call failed inside the gateway", extra={"fields": {"request_id": exchange.request_id}})
             if not exchange.client.has_started:
-                await _say(exchange.client, exchange.dialect, GatewayError(500, "internal_error", INTERNAL), request_id=exchange.request_id)
+                error = GatewayError(500, "internal_error", INTERNAL)
+                await self._say(exchange.client, exchange.dialect, error, request_id=exchange.request_id)
         finally:
             exchange.client.stop_watching()
 
@@ -87,11 +89,20 @@ class DataPlane:
         self.plane.live.discard(exchange)
         dialect = place.endpoint.dialect
         try:
-            body = listings.page(authenticate(exchange), exchange, place)
+            body = listings.page(authenticate(exchange) or await signed_in(exchange), exchange, place)
         except CallError as error:
-            await _say(client, dialect, error)
+            await self._say(client, dialect, error)
             return
         await client.answer(200, [*JSON, (b"request-id", exchange.request_id.encode())], body)
+
+    async def _say(self, client: Client, dialect: Dialect, error: CallError, *, allow: tuple[str, ...] = (), request_id: str = "") -> None:
+        """A refusal outside the walk."""
+        request_id, refusals = request_id or new_request_id(), self.plane.refusals
+        headers = refusal_headers(dialect, error, request_id)
+        if allow:
+            headers.append((b"allow", ", ".join(allow).encode()))
+        body = refusal_body(dialect, error, request_id, refusals)
+        await client.answer(refusal_status(dialect, error, refusals), headers, body)
 
 
 def _no_such_method(scope: Scope, methods: tuple[str, ...]) -> ClientError:
@@ -103,12 +114,3 @@ def _no_such_path(scope: Scope) -> ClientError:
     return ClientError(
         404, "not_found", f"There is nothing at {path}. Your side. Claude Code's base URL is this gateway's address without a path."
     )
-
-
-async def _say(client: Client, dialect: Dialect, error: CallError, *, allow: tuple[str, ...] = (), request_id: str = "") -> None:
-    """A refusal outside the walk."""
-    request_id = request_id or new_request_id()
-    headers = refusal_headers(dialect, error, request_id)
-    if allow:
-        headers.append((b"allow", ", ".join(allow).encode()))
-    await client.answer(refusal_status(dialect, error), headers, refusal_body(dialect, error, request_id))

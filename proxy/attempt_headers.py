@@ -12,13 +12,13 @@ NANO = 1_000_000_000
 
 
 def attempt_headers(exchange: Exchange) -> Fields:
-    """For every answer, good or not, for which a deployment was tried; under LiteLLM's names too, whose scripts read them."""
+    """For every answer, good or not; under LiteLLM's names too, whose scripts read them."""
     attempts = exchange.attempts
-    if not attempts:
-        return []
-    last = attempts[-1]
     sent = exchange.client.headers.get(CALL_ID)
     call_id = exchange.request_id.encode() if sent is None else _text(sent.decode("latin-1")[:100])
+    if not attempts:
+        return [(CALL_ID, call_id)]
+    last = attempts[-1]
     if len(attempts) == 1 and not last.note.error_code:
         return [*_at_once(last.deployment.name, last.deployment.id, last.note.provider, last.note.status), (CALL_ID, call_id)]
     retries = len(attempts) - 1 - exchange.other_names

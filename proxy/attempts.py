@@ -172,7 +172,8 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
     if exchange.ask is not None and exchange.ask.is_stream and exchange.dialect.ping:
         exchange.ping_at = now + exchange.plane.limits.first_words_after_s - exchange.elapsed_ms() / 1000
     try:
-        response = await exchange.plane.upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
+        upstream = exchange.plane.upstream if exchange.mocks is None else exchange.mocks.upstream(exchange)
+        response = await upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
         if response.status < 400:
             vital_signs.answered(attempt, time.monotonic(), (time.perf_counter() - begun) * 1000)
         else:

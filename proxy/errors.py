@@ -18,15 +18,25 @@ An error knows its status, its code, whose side it is on, whether another attemp
 A provider's own error answer is no CallError: it passes as it came.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from keys.authenticate import Refusal
+from routing.dialects.litellm_errors import NO_FACTS
 
-STATUS_OF_REFUSAL = {"key_missing": 401, "key_invalid": 401, "key_blocked": 403, "key_expired": 403, "ip_not_allowed": 403}
+STATUS_OF_REFUSAL = {
+    "key_missing": 401, "key_invalid": 401, "key_blocked": 403, "key_expired": 403, "ip_not_allowed": 403, "header_required": 403,
+    # 401: only then does Claude Code ask its apiKeyHelper for a new token
+    "token_invalid": 401, "token_expired": 401, "team_unknown": 403, "user_unknown": 403,
+}  # fmt: skip
 
 
 class CallError(Exception):
+    """`facts` are figures that LiteLLM's words for it name; `words_as` is the code that these stand under, where it is another."""
+
     source: ClassVar[str] = "gateway"
+    facts: Mapping[str, object] = NO_FACTS
+    words_as: str = ""
 
     def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None, error_type: str = "") -> None:
         super().__init__(message)

@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -36,6 +37,9 @@ from routing.providers.base import Provider
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot
 from routing.sticky import Stay, Who
 from routing.translation import Answer
+
+if TYPE_CHECKING:
+    from proxy.mocks import Mocks
 
 NOBODY = Caller(key_id="", key_name="")
 
@@ -113,6 +117,7 @@ class Exchange:
     task: "asyncio.Task[object] | None" = field(init=False)
     caller: Caller = NOBODY
     path_ask: PathAsk = NOTHING
+    mocks: "Mocks | None" = None
     own_access: bytes = b""
     ask: Ask | None = None
     route: RouteSnapshot | None = None

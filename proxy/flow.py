@@ -15,6 +15,9 @@ from proxy.client import ClientLeft
 from proxy.errors import CallError, ClientError, GatewayError, of_refusal
 from proxy.exchange import Exchange
 from proxy.failover import send
+from proxy.jwt_callers import signed_in
+from proxy.litellm_fields import FIELDS, take_out
+from proxy.mocks import answered
 from proxy.refusal import refuse
 from proxy.relay import relay
 from routing.dialects.base import Ask, BadBody
@@ -24,9 +27,11 @@ BODY_TOO_SLOW = ClientError(408, "body_timeout", "The request body did not arriv
 
 async def walk(exchange: Exchange) -> None:
     try:
-        exchange.caller = authenticate(exchange)
+        exchange.caller = authenticate(exchange) or await signed_in(exchange)
         exchange.ask = await read(exchange)
         exchange.route = await admit(exchange, exchange.ask)
+        if exchange.mocks is not None and await answered(exchange, exchange.mocks):
+            return
         deployments = line_up(exchange, exchange.route)
         exchange.client.watch(exchange.client_left)
         response = await send(exchange, exchange.route, deployments)
@@ -40,8 +45,8 @@ async def walk(exchange: Exchange) -> None:
         exchange.client.stop_watching()
 
 
-def authenticate(exchange: Exchange) -> Caller:
-    """The caller behind the first credential that is ours, fit to call now and from here."""
+def authenticate(exchange: Exchange) -> Caller | None:
+    """The caller behind the first credential that is ours, fit to call now and from here; None where it may be a signed token."""
     plane, headers, keys = exchange.plane, exchange.client.headers, exchange.snapshot.keys
     try:
         tokens = door.tokens(headers, plane.key_header)
@@ -50,8 +55,10 @@ def authenticate(exchange: Exchange) -> Caller:
             exchange.own_access = door.own_access(headers, plane.key_header, keys)
         caller = door.identify(tokens, keys)
         exchange.caller = caller
-        door.check(caller, exchange.client_ip, exchange.received_at)
+        door.check(caller, exchange.client_ip, exchange.received_at, headers)
     except Refusal as refusal:
+        if plane.signed_tokens is not None and refusal.code == "key_invalid":
+            return None
         raise of_refusal(refusal) from None
     return caller
 
@@ -72,6 +79,8 @@ async def read(exchange: Exchange) -> Ask:
     exchange.request_bytes = len(body)
     try:
         ask = exchange.dialect.read(body, exchange.path_ask, counts_only=not exchange.endpoint.is_billed)
+        if not FIELDS.isdisjoint(ask.fields):
+            take_out(exchange, ask)
     except BadBody as error:
         raise ClientError(400, "invalid_request", str(error)) from None
     if exchange.endpoint.cloud:

@@ -24,7 +24,7 @@ from billing.estimate import (
     unseen_in,
 )
 from billing.holds import Purse
-from billing.money import money
+from billing.money import money, usd
 from billing.standing import sentence
 from proxy.errors import ClientError, GatewayError, NotReady
 from proxy.meter import BYTES_PER_TOKEN
@@ -209,13 +209,15 @@ def refusal(exchange: "Exchange", purse: Purse, amount: int, *, is_under_way: bo
         return ClientError(429, "budget_held", text, retry_after_s=TRY_AGAIN_S)
     need = f" This call may cost up to {money(amount)}." if standing.left_nano and not is_under_way else ""
     resets = standing.resets_at
-    return ClientError(
+    error = ClientError(
         429,
         "budget_exceeded",
         f"{told}{need} Your side. " + ("Wait, or ask for it to be raised." if resets else "Ask for it to be raised."),
         retry_after_s=max(1, math.ceil(resets - exchange.received_at)) if resets else None,
         error_type="billing_error",
     )
+    error.facts = {"spent": usd(standing.spent_nano), "amount": usd(standing.amount_nano)}
+    return error
 
 
 def _unavailable() -> GatewayError:

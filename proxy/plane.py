@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from billing.journal import Journal
 from billing.limits import BudgetFinder
 from billing.rates import Rates
 from keys.snapshot import Network
+from proxy.jwt_callers import SignedTokens
 from proxy.limits import Limits
 from proxy.snapshot import Snapshot
 from proxy.upstream import Upstream
 from proxy.waiting import keep_awake
+from routing.dialects.litellm_errors import CLASSIC, Words
 from routing.health import Health
 from routing.sticky import Sticky
 
@@ -42,7 +45,10 @@ class Plane:
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[Network, ...] = ()
     key_header: bytes = b""
+    signed_tokens: SignedTokens | None = None
     takes_aws_key_ids: bool = False
+    refusals: Mapping[str, Words] = field(default_factory=lambda: CLASSIC)  # for callers of OpenAI's APIs
+    takes_test_fields: bool = False
     is_ready: bool = False
     has_database: bool = True  # as the last look at it found
     is_leaving: bool = False  # a stop was asked for: readiness says no, calls are still taken

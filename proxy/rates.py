@@ -22,6 +22,7 @@ HEADER_NAMES: tuple[tuple[LimitKind, bytes, bytes, bytes], ...] = (
     ("tpm", _tokens + b"limit", _tokens + b"remaining", _tokens + b"reset"),
 )
 KINDS = {"rpm": "requests a minute", "tpm": "tokens a minute", "parallel": "calls at once"}
+LITELLMS_KINDS = {"rpm": "requests", "tpm": "tokens", "parallel": "max_parallel_requests"}
 
 
 class NeverOpen(ClientError):
@@ -57,16 +58,30 @@ def refusal(exchange: "Exchange", exceeded: Exceeded) -> ClientError:
     name = {"key": caller.key_name, "user": caller.user_name, "team": caller.team_name}.get(limit.scope, limit.scope_id)
     whose = f"{limit.scope} {name}" + (f" for {limit.model}" if limit.model else "")
     if exceeded.retry_after_s is None:
-        return NeverOpen(429, "rate_limited", f"No {KINDS[limit.kind]} are allowed to {whose}. Your side. Ask for the limit to be raised.")
+        text = f"No {KINDS[limit.kind]} are allowed to {whose}. Your side. Ask for the limit to be raised."
+        return _with_facts(NeverOpen(429, "rate_limited", text), exceeded, name)
     used = f"{min(exceeded.used, limit.size)} of {limit.size} {KINDS[limit.kind]} {'under way' if limit.kind == 'parallel' else 'used'}"
     more = f", and this call may need {exceeded.amount}" if limit.kind == "tpm" else ""
-    return ClientError(
+    error = ClientError(
         429,
         "rate_limited",
         f"The rate limit of {whose} is reached: {used}{more}. "
         f"Your side. Try again in {exceeded.retry_after_s} s, or ask for the limit to be raised.",
         retry_after_s=exceeded.retry_after_s,
     )
+    return _with_facts(error, exceeded, name)
+
+
+def _with_facts(error: ClientError, exceeded: Exceeded, name: str) -> ClientError:
+    limit = exceeded.limit
+    error.facts = {
+        "scope": "api_key" if limit.scope == "key" else limit.scope,
+        "name": name,
+        "kind": LITELLMS_KINDS[limit.kind],
+        "limit": limit.size,
+        "remaining": max(0, limit.size - exceeded.used),
+    }
+    return error
 
 
 def headers(slot: Slot) -> Fields:

@@ -72,10 +72,10 @@ def entry(exchange: "Exchange", charges: "list[Charge]") -> Entry:
         key_id=caller.key_id,
         key_name=caller.key_name,
         cost_centre=caller.cost_centre,
-        end_user=end_user,
+        end_user=end_user_in(client) or end_user,
         session_id=client.header(b"x-claude-code-session-id")[:100] or session or client.header(b"x-litellm-session-id")[:100],
         agent_id=client.header(b"x-claude-code-agent-id")[:100],
-        tags=tags(client, caller.tags),
+        tags=tags(client, caller.tags, ask.tags if ask else ()),
         client=client_name(client),
         client_ip=exchange.client_ip,
         route=ask.model if ask else "",
@@ -131,13 +131,21 @@ def _charge(summary: RequestSummary, exchange: "Exchange", attempt: "Attempt", u
     )
 
 
-def tags(client: "Client", own: tuple[str, ...]) -> list[str]:
-    """The key's and team's tags, then those of the call's x-litellm-tags header."""
-    sent = client.headers.get(b"x-litellm-tags")
-    if not sent:
+def end_user_in(client: "Client") -> str:
+    """Whom the call's headers name as end user: that counts more than what its body says."""
+    headers = client.headers
+    if b"x-litellm-end-user-id" not in headers and b"x-litellm-customer-id" not in headers:
+        return ""
+    return (client.header(b"x-litellm-customer-id") or client.header(b"x-litellm-end-user-id"))[:200]
+
+
+def tags(client: "Client", own: tuple[str, ...], asked: tuple[str, ...] = ()) -> list[str]:
+    """The key's and team's tags, then those of the call: in its body, in its x-litellm-tags header."""
+    sent = client.headers.get(b"x-litellm-tags", b"")
+    if not (sent or asked):
         return list(own)
     named = [tag.strip()[:100] for tag in sent.decode("utf-8", "replace").split(",")]
-    return list(dict.fromkeys([*own, *filter(None, named)]))[:MAX_TAGS]
+    return list(dict.fromkeys([*own, *asked, *filter(None, named)]))[:MAX_TAGS]
 
 
 def client_name(client: "Client") -> str:

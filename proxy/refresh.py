@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db import DatabaseError, close_old_connections
@@ -15,7 +16,7 @@ from django.db import DatabaseError, close_old_connections
 from audit import notice, trail
 from billing.budget_book import BudgetBook
 from billing.loading import load_budgets, load_prices
-from keys.loading import DEFAULT_PARALLEL, load_keys
+from keys.loading import DEFAULT_PARALLEL, load_directory, load_keys
 from proxy.plane import Plane
 from proxy.snapshot import Snapshot
 from routing.loading import load_routes
@@ -81,6 +82,8 @@ class Refresher:
                 if not force and version == self.plane.snapshot.version:
                     return
                 keys = load_keys(self._master_key, datetime.now(UTC), self._default_parallel)
+                if self.plane.signed_tokens is not None:
+                    keys = replace(keys, directory=load_directory())
                 snapshot = Snapshot(keys, load_prices(), load_budgets(), load_routes(self._renewal), version)
             except DatabaseError as error:
                 logger.error("configuration could not be read; the last good one stays", extra={"fields": {"error": type(error).__name__}})

@@ -2,21 +2,35 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+
+import msgspec
 
 from proxy.asgi import Fields
 from proxy.attempt_headers import attempt_headers
 from proxy.errors import CallError
 from proxy.exchange import Exchange
 from routing.dialects.base import SSE, Dialect
+from routing.dialects.litellm_errors import Words
 
 STALLED = "client_stalled"
+_encode = msgspec.json.Encoder().encode
 
 
-def refusal_body(dialect: Dialect, error: CallError, request_id: str) -> bytes:
+def _litellms(dialect: Dialect, error: CallError, refusals: Mapping[str, Words]) -> Words | None:
+    """How LiteLLM would put it to a caller of OpenAI's APIs; None for all others, and for what it has no word for."""
+    return refusals.get(error.words_as or error.code) if dialect.errors == "openai" else None
+
+
+def refusal_body(dialect: Dialect, error: CallError, request_id: str, refusals: Mapping[str, Words]) -> bytes:
+    if words := _litellms(dialect, error, refusals):
+        return _encode({"error": words.error(error.message, error.facts)})
     return dialect.error_body(error.status, error.message, request_id, error_type=error.error_type, code=error.code)
 
 
-def refusal_status(dialect: Dialect, error: CallError) -> int:
+def refusal_status(dialect: Dialect, error: CallError, refusals: Mapping[str, Words]) -> int:
+    if words := _litellms(dialect, error, refusals):
+        return words.status
     return dialect.statuses.get(error.status, error.status)
 
 
@@ -44,9 +58,9 @@ async def refuse(exchange: Exchange, error: CallError) -> None:
         await interrupt(exchange, error)
         return
     exchange.outcome = "failed" if error.source == "provider" else "refused"
-    dialect = exchange.dialect
-    exchange.status = refusal_status(dialect, error)
-    body = refusal_body(dialect, error, exchange.request_id)
+    dialect, refusals = exchange.dialect, exchange.plane.refusals
+    exchange.status = refusal_status(dialect, error, refusals)
+    body = refusal_body(dialect, error, exchange.request_id, refusals)
     headers = refusal_headers(dialect, error, exchange.request_id) + attempt_headers(exchange)
     await client.answer(exchange.status, headers, body)
 

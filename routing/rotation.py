@@ -1,6 +1,9 @@
 """Sealing stored provider keys again, so that an old one of TALLYGATE_SECRET_KEYS can be retired while the gateway runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from audit.rows import change_row
 from audit.trail import Actor
@@ -16,10 +19,16 @@ class Rotated:
     closed: tuple[str, ...]
 
 
-def rotate_seals(*, actor: Actor) -> Rotated:
+def sealed_credentials() -> QuerySet[Credential]:
+    return Credential.objects.filter(secret__startswith=SEALED)
+
+
+def rotate_seals(*, actor: Actor, tell: Callable[[int], None] | None = None) -> Rotated:
     """Each credential by itself: one that fails, or a stop in the middle, leaves all of them readable. A second call does nothing."""
     sealed, closed = [], []
-    for credential in Credential.objects.filter(secret__startswith=SEALED):
+    for credential in sealed_credentials():
+        if tell:
+            tell(1)
         try:
             if is_newest(credential.secret):
                 continue

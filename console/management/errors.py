@@ -1,9 +1,11 @@
 """Refusals of the management API in the shape that LiteLLM's scripts read."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
+from routing.dialects.litellm_errors import TABLES, Words
 
 # Our names of fields and the names that scripts sent them under.
 PARAMS = {
@@ -24,11 +26,21 @@ PARAMS = {
 }
 
 
+# Whatever else keeps a key out.
+OTHERWISE = Words(401, "auth_error", phrase="Authentication Error,")
+
+
 class Refused(Exception):
     def __init__(self, message: str, *, type: str = "bad_request_error", param: str = "None", status: int = 400) -> None:
         super().__init__(message)
         self.body = {"error": {"message": message, "type": type, "param": param, "code": str(status)}}
         self.status = status
+
+
+def of_refusal(code: str, message: str) -> Refused:
+    """A refusal that the data plane knows too, in the words of the LiteLLM that the operator chose."""
+    words = TABLES[settings.TALLYGATE_LITELLM_COMPAT].get(code, OTHERWISE)
+    return Refused(words.message(message), type=words.type, param=words.param, status=words.status)
 
 
 def answer_refused(request: HttpRequest, error: Refused) -> HttpResponse:

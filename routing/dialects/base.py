@@ -29,7 +29,8 @@ class BadBody(ValueError):
 class Ask:
     """What a caller asks for. `fields` is the body's top level, raw; `max_tokens` is what the answers together may hold at most.
 
-    `max_tokens` is 0 for what makes no output (count_tokens, embeddings). `lost` names what a translation had to leave out.
+    `max_tokens` is 0 for what makes no output (count_tokens, embeddings). `lost` names what a translation had to leave out, `tags` what the
+    caller counts the call under.
     """
 
     fields: dict[str, msgspec.Raw]
@@ -38,6 +39,7 @@ class Ask:
     max_tokens: int
     size: int
     lost: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def test_stranger_is_refused(rig: Rig, path: str, headers: dict[str, str]) -> No
 
 
 def test_blocked_key_is_refused(rig: Rig) -> None:
-    assert get(rig, "/model/info", know(rig, "blocked", blocked="Key blocked")).status_code == 403
+    assert get(rig, "/model/info", know(rig, "blocked", blocked="Key blocked")).status_code == 401
 
 
 def test_changes_of_models_are_not_the_data_planes() -> None:

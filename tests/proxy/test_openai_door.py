@@ -218,22 +218,22 @@ def test_client_of_azure_is_served_by_the_path(rig: Rig, fake: FakeOpenAI) -> No
 
 def test_model_that_is_not_allowed_is_refused_in_openais_shape(rig: Rig, client: openai.OpenAI) -> None:
     plane(rig).snapshot = replace(plane(rig).snapshot, routes=type(plane(rig).snapshot.routes).of([]))
-    with pytest.raises(openai.PermissionDeniedError) as caught:
+    with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="nonesuch", messages=HELLO)
-    assert (caught.value.code, caught.value.type, caught.value.param) == ("model_not_allowed", "invalid_request_error", None)
+    assert (caught.value.code, caught.value.type, caught.value.param) == ("400", "invalid_request_error", "model")
     assert caught.value.response.headers["x-tallygate-error-source"] == "client"
 
 
 def test_bad_body_is_refused_in_openais_words(client: openai.OpenAI, fake: FakeOpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="Invalid type for 'stream'") as caught:
         client.chat.completions.create(model=MODEL, messages=HELLO, extra_body={"stream": "yes"})
-    assert (caught.value.code, caught.value.type, len(fake.seen)) == ("invalid_request", "invalid_request_error", 0)
+    assert (caught.value.code, caught.value.type, len(fake.seen)) == ("400", "invalid_request_error", 0)
 
 
 def test_wrong_key_is_refused_in_openais_shape(rig: Rig) -> None:
     with openai.OpenAI(api_key="sk-stranger", base_url=f"{rig.url}/v1") as stranger, pytest.raises(openai.AuthenticationError) as caught:
         stranger.embeddings.create(model=MODEL, input="a")
-    assert caught.value.code == "key_invalid"
+    assert (caught.value.code, caught.value.type) == ("401", "token_not_found_in_db")
 
 
 @pytest.mark.parametrize("call", ["chat", "responses", "embeddings"])
@@ -245,9 +245,9 @@ def test_spent_budget_is_refused_once_and_the_provider_hears_nothing(rig: Rig, f
         "responses": lambda: client.responses.create(model=MODEL, input="Hello", stream=True),
         "embeddings": lambda: client.embeddings.create(model=MODEL, input="Hello"),
     }
-    with pytest.raises(openai.RateLimitError) as caught:
+    with pytest.raises(openai.BadRequestError, match="Budget has been exceeded!") as caught:
         calls[call]()
-    assert (caught.value.code, caught.value.type) == ("budget_exceeded", "insufficient_quota")
+    assert (caught.value.code, caught.value.type) == ("400", "budget_exceeded")
     assert (len(fake.seen), len(rig.gateway.closings())) == (0, 1)
 
 

@@ -63,7 +63,7 @@ def test_call_too_many_is_refused_before_its_body_and_whoever_makes_it(rig: Rig,
     [
         ("/v1/messages", '"type":"error"'),
         ("/v1/messages/count_tokens", '"type":"error"'),
-        ("/v1/chat/completions", '"code":"overloaded"'),
+        ("/v1/chat/completions", '"code":"503"'),
         ("/bedrock/model/claude-opus-5-5/converse", '"message":'),
         ("/v1beta/models/gemini-pro:generateContent", '"status":"UNAVAILABLE"'),
     ],
