@@ -21,10 +21,12 @@ from billing.drain import Drainer  # noqa: E402 - models can be imported only on
 from billing.journal import Journal  # noqa: E402
 from billing.keeper import Keeper  # noqa: E402
 from billing.rates_redis import LeasedRates, RedisLink  # noqa: E402
+from gateway_project.allow_list import AllowList  # noqa: E402
 from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded  # noqa: E402
 from gateway_project.server import ON_STOP_ASKED  # noqa: E402
+from gateway_project.signed_tokens import signed_tokens  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
-from proxy.asgi import Receive, Scope, Send  # noqa: E402
+from proxy.asgi import App, Receive, Scope, Send  # noqa: E402
 from proxy.checkup import Checkup  # noqa: E402
 from proxy.guard import Guard  # noqa: E402
 from proxy.limits import Limits  # noqa: E402
@@ -32,6 +34,7 @@ from proxy.plane import Plane  # noqa: E402
 from proxy.refresh import Refresher  # noqa: E402
 from proxy.table import is_ours  # noqa: E402
 from proxy.upstream import Upstream  # noqa: E402
+from routing.dialects.litellm_errors import TABLES  # noqa: E402
 
 
 class Gateway:
@@ -72,6 +75,11 @@ class Gateway:
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),
                 key_header=settings.TALLYGATE_KEY_HEADER.lower().encode(),
                 takes_aws_key_ids=settings.TALLYGATE_AWS_KEY_IDS,
+                refusals=TABLES[settings.TALLYGATE_LITELLM_COMPAT],
+                takes_test_fields=settings.TALLYGATE_LITELLM_TEST_FIELDS,
+                signed_tokens=signed_tokens(
+                    settings.TALLYGATE_SIGNED_TOKENS, settings.TALLYGATE_EGRESS_ALLOW, int(settings.TALLYGATE_DEFAULT_PARALLEL)
+                ),
             )
             plane.start()
             await self._keeper.start()
@@ -120,4 +128,12 @@ class Gateway:
                 return
 
 
-application = Guard(Gateway())
+def _front(app: App) -> App:
+    """The addresses and the header by which one may call, where there are any."""
+    said = settings.TALLYGATE_ALLOWED_IPS, settings.TALLYGATE_TRUSTED_PROXIES
+    allowed, trusted = (tuple(ip_network(item, strict=False) for item in ranges) for ranges in said)
+    refusals, header = TABLES[settings.TALLYGATE_LITELLM_COMPAT], settings.TALLYGATE_REQUIRED_HEADER
+    return AllowList(app, allowed, trusted, refusals, header) if allowed or header else app
+
+
+application = Guard(_front(Gateway()))

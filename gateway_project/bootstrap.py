@@ -13,7 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.trail import SYSTEM, Actor
 from gateway_project import env
 from gateway_project.default_rows import make_defaults
-from gateway_project.file_rows import Summary, apply_config
+from gateway_project.file_rows import apply_config
+from gateway_project.file_summary import Summary
 from gateway_project.first_run import load_secrets, write_private
 from gateway_project.locks import bootstrap_lock
 from keys.actions import KeySpec, create_user, issue_key

@@ -1,6 +1,6 @@
 """Budgets as the command line shows them: JSON rows, a table, and the sentence that a refused caller reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +9,12 @@ from billing.money import money, usd
 from billing.scopes import names_of
 from billing.standing import sentence
 from billing.status import burns, standings
+from gateway_project.tables import Table, Word, share
 
 HEAD = ("no", "for", "model", "mode", "used", "spent", "held", "left", "of", "resets", "runs out")
+FIGURES = ("no", "used", "spent", "held", "left", "of")
+PLAN_HEAD = ("name", "amount", "soft", "period", "rpm", "tpm", "parallel", "budgets")
+PLAN_FIGURES = ("amount", "soft", "rpm", "tpm", "parallel", "budgets")
 MOMENT = "%Y-%m-%d %H:%M"
 
 
@@ -51,19 +55,28 @@ def budget_rows(budgets: Sequence[Budget], now: datetime) -> list[dict[str, Any]
     return rows
 
 
-def table(budgets: Sequence[Budget], now: datetime) -> list[str]:
+def budget_table(budgets: Sequence[Budget], now: datetime) -> Table:
     standing = standings(budgets, now)
     burn = burns(budgets, standing, now)
     names = names_of((budget.scope, budget.scope_id) for budget in budgets)
-    lines: list[tuple[str, ...]] = [HEAD]
+    lines: list[tuple[str | Word, ...]] = []
     for budget in budgets:
         one = standing[budget.pk]
         whose = f"{budget.get_scope_display()} {names.get((budget.scope, budget.scope_id), '(deleted)')}".strip()
         amounts = (money(nano) for nano in (one.spent_nano, one.held_nano, one.left_nano, one.amount_nano))
         ends = (_short(one.resets_at), _short(burn[budget.pk].runs_out_at))
-        lines.append((str(budget.pk), whose, budget.model or "all", budget.mode, f"{one.used_percent}%", *amounts, *ends))
-    widths = [max(len(line[at]) for line in lines) for at in range(len(HEAD))]
-    return ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+        lines.append((str(budget.pk), whose, budget.model or "all", budget.mode, share(one.used_percent), *amounts, *ends))
+    return Table(HEAD, lines, FIGURES)
+
+
+def plan_table(plans: Iterable[BudgetPlan]) -> Table:
+    return Table(PLAN_HEAD, [_plan_line(plan) for plan in plans], PLAN_FIGURES)
+
+
+def _plan_line(plan: BudgetPlan) -> tuple[str, ...]:
+    amounts = ("" if nano is None else money(nano) for nano in (plan.amount_nano, plan.soft_amount_nano))
+    limits = ("" if limit is None else f"{limit:,}" for limit in (plan.rpm_limit, plan.tpm_limit, plan.parallel_limit))
+    return (plan.pk, *amounts, plan.period or "never", *limits, str(plan.budgets.count()))
 
 
 def plan_row(plan: BudgetPlan) -> dict[str, Any]:

@@ -3,18 +3,23 @@
 Runs before settings are loaded, because `--config` decides which database they name.
 """
 
-import difflib
+import io
 import os
 import pkgutil
 import sys
+import tempfile
 from importlib import import_module, metadata
 from pathlib import Path
 
-from django.core.management import execute_from_command_line, get_commands
-from django.core.management.base import CommandError, SystemCheckError
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line, get_commands, load_command_class
+from django.core.management.base import CommandError, CommandParser, SystemCheckError, handle_default_options
+from django.db import connections
 from django.db.utils import DatabaseError
 
 from gateway_project.env import WrongSetting
+from gateway_project.wrong_words import near, told
 
 TITLE = "Tallygate: one address for language models, with virtual keys, budgets and figures."
 PACKAGES = ("gateway_project", "keys", "billing", "routing", "audit", "console")
@@ -27,6 +32,7 @@ GROUPS = {
     "Set up": {
         "apply": "make routes from a LiteLLM config.yaml, or show what would change",
         "import": "bring over what a LiteLLM installation has",
+        "completion": "print a script with which bash, zsh or fish completes these words",
         "check-config": "list every setting, where it comes from, and what is wrong",
         "doctor": "check database, secrets, clock, prices and providers",
         "secrets": "change the keys that encrypt stored credentials",
@@ -35,18 +41,30 @@ GROUPS = {
         "seed-demo": "fill in two teams, keys and a month of spend to look at",
     },
     "Keys and money": {
-        "keys": "create, list, show, rotate and revoke virtual keys",
+        "keys": "create, list, show, rotate, block and revoke virtual keys",
         "connect": "show what to paste so that a client uses this gateway",
-        "teams": "create, list and change teams",
-        "budgets": "set and list budgets",
+        "teams": "create and list teams",
+        "budgets": "set, change, list, reset and remove budgets, and plans of them",
         "routes": "list model names and the deployments behind them",
-        "prices": "list and set prices",
+        "prices": "list and set prices, take over newer ones, reprice past calls",
         "usage": "show spend and tokens",
         "money": "prove that ledger, windows and roll-ups agree",
         "export": "write the configuration as a file",
     },
 }
 PROVIDED_BY_DJANGO = ("check", "dbshell", "makemigrations", "migrate", "runserver", "shell", "showmigrations", "test")
+# As after SIGINT and SIGPIPE.
+INTERRUPTED, PIPE_CLOSED = 130, 141
+# Options that Django gives every command and that say nothing to those who use ours.
+OF_DJANGO = {"--version", "--verbosity", "--settings", "--pythonpath", "--traceback"}
+
+
+# Django knows them before a verb only.
+COLOURS = ("--no-color", "--force-color")
+
+
+class WrongWord(ValueError):
+    """Words that a command does not take; the text says what is meant instead."""
 
 
 def own_commands() -> set[str]:
@@ -55,12 +73,32 @@ def own_commands() -> set[str]:
     return {module.name.replace("_", "-") for module in pkgutil.iter_modules(folders) if not module.name.startswith("_")}
 
 
+def own_lines() -> dict[str, str]:
+    """What `--help` says of each command that there is, in its order."""
+    own = own_commands()
+    return {name: line for group in GROUPS.values() for name, line in group.items() if name in own}
+
+
 def main(argv: list[str]) -> int:
     """Runs one command and returns the exit code: 2 for a mistake in words or settings, 1 for everything else that went wrong."""
     program = Path(argv[0]).name
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a sign that the terminal does not know is spelled out, rather than the end of the command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(program, argv[1:])
-    except WrongSetting as error:
+        code = _guarded(program, argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read along, such as `head`, has seen enough; without this Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code
+
+
+def _guarded(program: str, words: list[str]) -> int:
+    try:
+        return _run(program, words)
+    except (WrongSetting, WrongWord, ImproperlyConfigured) as error:
         return _complain(program, str(error), 2)
     except SystemCheckError as error:
         return _complain(program, str(error), 1)
@@ -68,27 +106,72 @@ def main(argv: list[str]) -> int:
         return _complain(program, str(error), error.returncode)
     except DatabaseError as error:
         return _complain(program, f"the database refused: {_one_line(error)}. Is it there, and is `{program} migrate` done?", 1)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _complain(program, f"{error.filename}: {error.strerror}.", 1)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
 def _run(program: str, words: list[str]) -> int:
     if not words or words in (["help"], ["--help"], ["-h"]):
         sys.stdout.write(help_text(program))
         return 0
-    if words == ["--version"]:
+    if words in (["--version"], ["version"]):
         sys.stdout.write(f"{version()}\n")
         return 0
     if words[0] == "help":
         words = [*words[1:], "--help"]
     own = own_commands()
-    if words[0] in own or words[0].replace("_", "-") in own:
-        words = _with_config([words[0].replace("-", "_"), *words[1:]])
-    elif words[0] not in get_commands():
-        return _complain(program, f"there is no command {words[0]!r}. {_suggestion(words[0], own)}See `{program} --help`.", 2)
-    # With --traceback Django hands its CommandError on to us instead of printing the name of its class before the text.
-    execute_from_command_line([program, words[0], "--traceback", *words[1:]])
+    name = words[0].replace("_", "-")
+    if name in own:
+        _run_own(program, name, _with_config(words)[1:])
+    elif words[0] in get_commands():
+        # With --traceback Django hands its CommandError on to us instead of printing the name of its class before the text.
+        execute_from_command_line([program, words[0], "--traceback", *words[1:]])
+    else:
+        raise WrongWord(f"there is no command {words[0]!r}. {near(words[0], [*own, *PROVIDED_BY_DJANGO])}See `{program} --help`.")
     return 0
+
+
+def _run_own(program: str, name: str, words: list[str]) -> None:
+    if name == "completion":
+        # it tells of the program and not of an installation, so it neither needs nor makes one
+        with tempfile.TemporaryDirectory(prefix="tallygate-") as home:
+            os.environ["TALLYGATE_HOME"] = home
+            os.environ.pop("TALLYGATE_CONFIG", None)
+            _execute(program, name, words)
+    else:
+        _execute(program, name, words)
+
+
+def _execute(program: str, name: str, words: list[str]) -> None:
+    """As Django runs commands, but that it would answer a wrong word with a page of usage."""
+    early = CommandParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--settings")
+    early.add_argument("--pythonpath")
+    handle_default_options(early.parse_known_args(words)[0])
+    words = [*(word for word in words if word in COLOURS), *(word for word in words if word not in COLOURS)]
+    django.setup()
+    module = name.replace("-", "_")
+    command = load_command_class(get_commands()[module], module)
+    command.suppressed_base_arguments = OF_DJANGO
+    # they look at the program, not at what somebody does with it: `check` and the tests run them
+    command.requires_system_checks = []
+    parser = command.create_parser(program, name)
+    try:
+        options = vars(parser.parse_args(words))
+    except CommandError as error:
+        raise WrongWord(told(parser, words, str(error))) from error
+    try:
+        command.execute(*options.pop("args", ()), **options)
+    finally:
+        connections.close_all()
 
 
 def _with_config(words: list[str]) -> list[str]:
@@ -104,11 +187,6 @@ def _with_config(words: list[str]) -> list[str]:
         os.environ["TALLYGATE_CONFIG"] = str(path)
         return words if words[0] == "serve" else words[:index] + words[index + (1 if equals else 2) :]
     return words
-
-
-def _suggestion(word: str, own: set[str]) -> str:
-    near = difflib.get_close_matches(word, [*own, *PROVIDED_BY_DJANGO], n=1)
-    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def _complain(program: str, text: str, code: int) -> int:
@@ -130,7 +208,7 @@ def version() -> str:
 def help_text(program: str) -> str:
     own = own_commands()
     lines = [
-        "Tallygate: one address for language models, with virtual keys, budgets and figures.",
+        TITLE,
         "",
         f"Usage: {program} COMMAND [options]",
     ]

@@ -1,9 +1,11 @@
 """What people paste to point a client at this gateway: one function per client, from where and with what to the blocks of text."""
 
+import ipaddress
 import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from console.connecting import Block, blocks
 
@@ -26,6 +28,15 @@ class Place:
     @property
     def is_tls(self) -> bool:
         return self.url.startswith("https://")
+
+
+def is_local(url: str) -> bool:
+    """Whether the address is of this machine or of a private network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"
 
 
 def _exports(**values: str) -> str:
@@ -66,7 +77,7 @@ def _cline(place: Place) -> list[Block]:
     base = f"{place.url}/v1"
     settings = {"provider": "litellm", "apiKey": place.key, "model": place.model, "baseUrl": base}
     stored = {"version": 1, "lastUsedProvider": "litellm", "providers": {"litellm": {"settings": settings, "tokenSource": "manual"}}}
-    page = f"API Provider: LiteLLM\nBase URL: {base}\nAPI Key: {place.key}\nModel: {place.model}"
+    page = f"API Provider: LiteLLM\nBase URL: {base}\nAPI Key: {place.key}\nModel: {place.model}\nUse prompt caching: on"
     return [
         Block("Cline, on its settings page", page),
         Block("Cline in a shell, in ~/.cline/data/settings/providers.json", json.dumps(stored, indent=2)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from billing.loading import load_prices
 from billing.models import Instance
+from billing.snapshot import PriceBook
+from gateway_project.jwt_settings import TokenSettings
 from routing.credentials import resolve_fields
 from routing.models import Credential, Deployment
 from routing.probe import Outcome, probe
@@ -23,33 +25,54 @@ Row = TypeVar("Row", bound=Model)
 
 CLOCK_TOLERANCE_S = 2
 ALIVE_S = 10
+NO_PRICE = "It has no price: hard budgets refuse it. Set one by `tallygate prices set`."
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was looked at. `kind` is a class of failure where it is a deployment."""
+    """One thing that was looked at, with the remedy. `kind` is a class of failure where it is a deployment.
+
+    A note is of something that works and that somebody should know of.
+    """
 
     what: str
     is_ok: bool
     text: str
     kind: str = ""
     ms: int = 0
+    is_note: bool = False
 
 
 def installation() -> Iterator[Line]:
-    """What this machine and its database are like."""
-    yield _database()
+    """What this machine is like, given a database that can be read."""
     yield _clock()
     count = len(settings.TALLYGATE_SECRET_KEYS)
     yield Line("secrets", True, f"{count} key{'s' if count > 1 else ''} to encrypt credentials with; the first encrypts.")
     yield _processes()
+    yield from signed_tokens(settings.TALLYGATE_SIGNED_TOKENS)
 
 
-def _database() -> Line:
-    executor = MigrationExecutor(connection)
+def signed_tokens(said: TokenSettings) -> Iterator[Line]:
+    """Only where they are taken, and only of what they let happen."""
+    if said.has_secret:
+        text = "Whoever has TALLYGATE_JWT_SECRET can be anybody, in any team. Keep it on one machine that makes the tokens, or use JWKS."
+        yield Line("signed tokens", True, text, is_note=True)
+    if said.is_on and not said.trust.audiences and not said.has_secret:
+        text = "Tokens that were made for other programs open this gateway too. Set TALLYGATE_JWT_AUDIENCE to what aud says of yours."
+        yield Line("signed tokens", True, text, is_note=True)
+    if any(url.startswith("http://") for url in said.urls):
+        text = "Keys are fetched without TLS: who is on the way can give their own. Write TALLYGATE_JWT_JWKS_URL with https://."
+        yield Line("signed tokens", True, text, is_note=True)
+
+
+def database() -> Line:
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError as error:
+        return Line("database", False, f"{' '.join(str(error).split()).rstrip('.?')}. Start it, or correct DATABASE_URL.")
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        return Line("database", False, f"{len(missing)} migrations are missing. Run `tallygate migrate`.")
+        return Line("database", False, f"{len(missing)} migrations are missing. Run `tallygate migrate`; `serve` does it too.")
     return Line("database", True, f"{connection.vendor}, migrations complete.")
 
 
@@ -68,8 +91,9 @@ def _processes() -> Line:
     alive = Instance.objects.filter(lost_at=None, beat_at__gte=Now() - timedelta(seconds=ALIVE_S)).count()
     text = f"{alive} process{'es' if alive != 1 else ''} of the gateway seen in the last {ALIVE_S} s."
     if alive > 1 and not settings.REDIS_URL:
-        return Line("processes", True, f"{text} Without REDIS_URL each holds rate limits by itself; budgets are exact all the same.")
-    return Line("processes", True, text if alive else f"{text} Start one with `tallygate serve`.")
+        text += " Without REDIS_URL each holds rate limits by itself; budgets are exact all the same."
+        return Line("processes", True, text, is_note=True)
+    return Line("processes", True, text if alive else f"{text} Start one with `tallygate serve`.", is_note=not alive)
 
 
 def credentials(names: list[str]) -> Iterator[Line]:
@@ -87,9 +111,27 @@ def deployments(names: list[str]) -> Iterator[Line]:
     prices = load_prices()
     for row in _named(Deployment.objects.filter(is_active=True).select_related("credential"), names):
         outcome = probe(row)
-        is_priced = row.model == "*" or prices.find(row.provider, row.base_model or row.model, timezone.now().timestamp()) is not None
-        text = outcome.sentence if is_priced else f"{outcome.sentence} It has no price: hard budgets refuse it. See `tallygate prices`."
+        is_priced = _is_priced(row, prices)
+        text = outcome.sentence if is_priced else f"{outcome.sentence} {NO_PRICE}"
         yield Line(f"deployment {row.name}", outcome.ok and is_priced, _told(row, outcome, text), outcome.error, outcome.ms)
+
+
+def unpriced(names: list[str]) -> Iterator[Line]:
+    """What is known of deployments without a call."""
+    prices = load_prices()
+    for row in _named(Deployment.objects.filter(is_active=True), names):
+        if not _is_priced(row, prices):
+            yield Line(f"deployment {row.name}", False, f"{row.provider}/{row.model}: {NO_PRICE}")
+
+
+def unknown(names: list[str]) -> list[str]:
+    """Names that no credential and no active deployment has."""
+    known = {*Credential.objects.values_list("name", flat=True), *Deployment.objects.filter(is_active=True).values_list("name", flat=True)}
+    return [name for name in names if name not in known]
+
+
+def _is_priced(row: Deployment, prices: PriceBook) -> bool:
+    return row.model == "*" or prices.find(row.provider, row.base_model or row.model, timezone.now().timestamp()) is not None
 
 
 def _told(row: Deployment, outcome: Outcome, text: str) -> str:

@@ -4,10 +4,14 @@ Every setting is declared once through a reader here, so `check-config` can list
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from keys.required_headers import WrongHeader, header_line
+from keys.snapshot import RequiredHeader
 
 
 class WrongSetting(ValueError):
@@ -25,11 +29,23 @@ class Reading:
 
 
 READINGS: dict[str, Reading] = {}
+YES = frozenset({"1", "true", "yes", "on"})
+# Names that the configuration file filled in.
+FILLED_IN: set[str] = set()
 
 
 def _note(name: str, value: str, *, found: bool, secret: bool, meaning: str) -> None:
     shown = ("set" if value else "not set") if secret else value
-    READINGS[name] = Reading(name, shown, "environment" if found else "default", meaning)
+    source = "configuration file" if name in FILLED_IN else "environment"
+    READINGS[name] = Reading(name, shown, source if found else "default", meaning)
+
+
+def fill_in(variables: Mapping[str, str]) -> None:
+    """Lets a configuration file speak where the environment says nothing."""
+    for name, value in variables.items():
+        if not os.environ.get(name, "").strip():
+            os.environ[name] = value
+            FILLED_IN.add(name)
 
 
 def unread(prefix: str = "TALLYGATE_") -> list[str]:
@@ -68,11 +84,19 @@ def whole(name: str, default: int, *, meaning: str) -> int:
 
 def flag(name: str, *, default: bool, meaning: str) -> bool:
     raw = text(name, "yes" if default else "no", meaning=meaning).lower()
-    if raw in {"1", "true", "yes", "on"}:
+    if raw in YES:
         return True
     if raw in {"0", "false", "no", "off"}:
         return False
     raise WrongSetting(f"{name} is {raw!r}; yes or no is needed. Correct or unset it.")
+
+
+def choice(name: str, default: str, choices: tuple[str, ...], *, meaning: str) -> str:
+    """One of a few words, whatever their case."""
+    raw = text(name, default, meaning=meaning).lower()
+    if raw not in choices:
+        raise WrongSetting(f"{name} is {raw!r}; {' or '.join(choices)} is needed. Correct or unset it.")
+    return raw
 
 
 def words(name: str, default: str = "", *, meaning: str, secret: bool = False) -> list[str]:
@@ -80,15 +104,33 @@ def words(name: str, default: str = "", *, meaning: str, secret: bool = False) -
     return [word.strip() for word in raw.split(",") if word.strip()]
 
 
-def networks(name: str, *, meaning: str) -> list[str]:
+def time_zone(name: str, default: str, *, meaning: str) -> str:
+    found = text(name, default, meaning=meaning)
+    try:
+        ZoneInfo(found)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise WrongSetting(f"{name} is {found!r}; a time zone such as UTC or Europe/Berlin is needed. Correct or unset it.") from None
+    return found
+
+
+def networks(name: str, default: str = "", *, meaning: str) -> list[str]:
     """Ranges of addresses, as CIDR."""
-    found = words(name, meaning=meaning)
+    found = words(name, default, meaning=meaning)
     for word in found:
         try:
             ip_network(word, strict=False)
         except ValueError:
             raise WrongSetting(f"{name} holds {word!r}; ranges such as 10.0.0.0/8 are needed. Correct or unset it.") from None
     return found
+
+
+def header(name: str, *, meaning: str) -> RequiredHeader | None:
+    """`Name: value`; of the value only the hash is kept."""
+    raw = text(name, secret=True, meaning=meaning)
+    try:
+        return header_line(raw) if raw else None
+    except WrongHeader as error:
+        raise WrongSetting(f"{name} cannot be used: {error} Write it as `X-Runner-Secret: value`, or unset it.") from None
 
 
 def folder(name: str, default: Path, *, meaning: str) -> Path:

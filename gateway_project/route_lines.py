@@ -1,4 +1,4 @@
-"""Routes as the command line shows them: JSON rows, and a table with a line for each deployment behind a name."""
+"""Routes as the command line shows them: JSON rows, a table with a line for each deployment behind a name, and where names fall back to."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing.loading import load_prices
 from billing.snapshot import PriceBook
-from gateway_project.tables import table
+from gateway_project.tables import Table, Word, clean, state
 from routing.models import Deployment, Route, RouteTarget, RoutingPolicy
 
 HEAD = ("name", "strategy", "order", "weight", "deployment", "provider", "model", "region", "credential", "price", "state")
@@ -66,24 +66,28 @@ def _is_priced(deployment: Deployment, book: PriceBook) -> bool | None:
     return None if model == "*" else book.find(deployment.provider, model, timezone.now().timestamp()) is not None
 
 
-def lines(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """The names' fallbacks stand below the table: few have any."""
+def route_table(rows: Iterable[dict[str, Any]]) -> Table:
+    return Table(HEAD, [line for row in rows for line in _lines_of(row)], {"order", "weight"})
+
+
+def fallbacks(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Below the table: few names have any."""
     found = list(rows)
-    fallbacks = [f"{row['name']}: {title} {', '.join(row[column])}" for row in found for title, column in LISTS.items() if row[column]]
+    told = [f"{row['name']}: {title} {', '.join(row[column])}" for row in found for title, column in LISTS.items() if row[column]]
     default = {name: None for row in found for name in row["default_fallbacks"]}
-    told = [*fallbacks, *([f"every name falls back to {', '.join(default)} when its own names are no help"] if default else [])]
-    body = table(HEAD, [line for row in found for line in _lines_of(row)], {"order", "weight"})
-    return [*body, "", *told] if told else body
+    if default:
+        told.append(f"every name falls back to {', '.join(default)} when its own names are no help")
+    return list(map(clean, told))
 
 
-def _lines_of(row: dict[str, Any]) -> list[tuple[str, ...]]:
+def _lines_of(row: dict[str, Any]) -> list[tuple[str | Word, ...]]:
     off = "" if row["is_active"] else "off"
     if not row["deployments"]:
-        return [(row["name"], row["strategy"], *[""] * (len(HEAD) - 3), off or "no deployment")]
+        return [(row["name"], row["strategy"], *[""] * (len(HEAD) - 3), state(off or "no deployment"))]
     return [
         (
             row["name"], row["strategy"], str(one["order"]), str(one["weight"]), one["name"], one["provider"], one["model"], one["region"],
-            one["credential"] or "none", PRICE_WORDS[one["is_priced"]], off or ("active" if one["is_active"] else "deployment off"),
+            one["credential"] or "none", PRICE_WORDS[one["is_priced"]], state(off or ("active" if one["is_active"] else "deployment off")),
         )
         for one in row["deployments"]
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from gateway_project import env
 from gateway_project.config_file import remembered_config
 from gateway_project.databases import databases
 from gateway_project.first_run import load_secrets
+from gateway_project.jwt_settings import token_settings
 from gateway_project.master_key import followed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ TALLYGATE_HOME = env.folder("TALLYGATE_HOME", BASE_DIR / "var", meaning="folder 
 _generated = load_secrets(TALLYGATE_HOME)
 TALLYGATE_CONFIG = remembered_config(TALLYGATE_HOME, env.text("TALLYGATE_CONFIG", meaning="LiteLLM-style config.yaml"))
 _from_file = TALLYGATE_CONFIG.environment
+env.fill_in(TALLYGATE_CONFIG.variables)
 TALLYGATE_SECRETS_DIR = env.folder_or_none("TALLYGATE_SECRETS_DIR", meaning="folder of the files that file: references may name")
 if TALLYGATE_SECRETS_DIR and TALLYGATE_HOME.resolve().is_relative_to(TALLYGATE_SECRETS_DIR.resolve()):
     raise env.WrongSetting("TALLYGATE_SECRETS_DIR holds TALLYGATE_HOME, which credentials may not read. Set it to a folder of its own.")
@@ -45,15 +47,35 @@ TALLYGATE_PUBLIC_URL = env.text("TALLYGATE_PUBLIC_URL", "http://127.0.0.1:4000",
 TALLYGATE_TRUSTED_PROXIES = env.words(
     "TALLYGATE_TRUSTED_PROXIES", meaning="addresses or ranges of proxies whose X-Forwarded-For is believed"
 )
+TALLYGATE_ALLOWED_IPS = env.networks(
+    "TALLYGATE_ALLOWED_IPS", _from_file.get("allowed_ips", ""), meaning="addresses or ranges that may call here; without it all may"
+)
+TALLYGATE_REQUIRED_HEADER = env.header(
+    "TALLYGATE_REQUIRED_HEADER", meaning="`Name: value` of a secret header that opens besides TALLYGATE_ALLOWED_IPS; alone, all need it"
+)
 TALLYGATE_KEY_HEADER = env.text(
     "TALLYGATE_KEY_HEADER", _from_file.get("key_header", ""), meaning="further header that may carry a virtual key"
 )
+TALLYGATE_SIGNED_TOKENS = token_settings(TALLYGATE_CONFIG.tokens)
 TALLYGATE_AWS_KEY_IDS = env.flag(
     "TALLYGATE_AWS_KEY_IDS",
     default=False,
     meaning="take the access key id of a request signed for AWS as a virtual key; its signature is not checked",
 )
-TALLYGATE_BODY_LIMIT_MB = env.number("TALLYGATE_BODY_LIMIT_MB", 32, meaning="largest request body in MB")
+TALLYGATE_LITELLM_COMPAT = env.choice(
+    "TALLYGATE_LITELLM_COMPAT",
+    _from_file.get("litellm_compat", "classic"),
+    ("classic", "current"),
+    meaning="which LiteLLM's statuses and phrases the management API and OpenAI's APIs refuse with: 1.78's (classic) or 1.109's (current)",
+)
+TALLYGATE_LITELLM_TEST_FIELDS = env.flag(
+    "TALLYGATE_LITELLM_TEST_FIELDS",
+    default=_from_file.get("litellm_test_fields", "no") in env.YES,
+    meaning="act on LiteLLM's test fields of a call, such as mock_response; never where real work is done",
+)
+TALLYGATE_BODY_LIMIT_MB = env.number(
+    "TALLYGATE_BODY_LIMIT_MB", int(_from_file.get("body_limit_mb", 32)), meaning="largest request body in MB"
+)
 TALLYGATE_DRAIN_GRACE_S = env.number(
     "TALLYGATE_DRAIN_GRACE_S", 0, meaning="seconds between a stop signal (readiness 503) and the end of listening"
 )
@@ -62,7 +84,9 @@ TALLYGATE_DEFAULT_PARALLEL = env.number(
     "TALLYGATE_DEFAULT_PARALLEL", 100, meaning="calls at once of a key without a limit of its own; 0 for no limit"
 )
 TALLYGATE_MAX_IN_FLIGHT = env.whole(
-    "TALLYGATE_MAX_IN_FLIGHT", 2000, meaning="calls that one process has under way at most, whoever makes them; 0 for no limit"
+    "TALLYGATE_MAX_IN_FLIGHT",
+    int(_from_file.get("max_in_flight", 2000)),
+    meaning="calls that one process has under way at most, whoever makes them; 0 for no limit",
 )
 TALLYGATE_LEASE_S = env.number(
     "TALLYGATE_LEASE_S", 90, meaning="seconds that a process may spend its shares of budgets without a word from the database"
@@ -159,7 +183,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env.text("TALLYGATE_TIME_ZONE", "UTC", meaning="time zone in which pages show times and months are cut")
+TIME_ZONE = env.time_zone("TALLYGATE_TIME_ZONE", "UTC", meaning="time zone in which pages show times and months are cut")
 USE_TZ = True
 
 STATIC_URL = "/static/"
@@ -219,6 +243,8 @@ UNFOLD = {
             {"title": _("Teams"), "icon": "groups", "link": reverse_lazy("admin:keys_team_changelist")},
             {"title": _("People"), "icon": "person", "link": reverse_lazy("admin:keys_user_changelist")},
             {"title": _("Organisations"), "icon": "domain", "link": reverse_lazy("admin:keys_organisation_changelist")},
+            {"title": _("End users"), "icon": "support_agent", "link": reverse_lazy("admin:keys_enduser_changelist")},
+            {"title": _("Tags"), "icon": "label", "link": reverse_lazy("admin:keys_tag_changelist")},
         ]},
         {"title": _("Traffic"), "items": [
             {"title": _("Routes"), "icon": "alt_route", "link": reverse_lazy("admin:routing_route_changelist")},

@@ -12,7 +12,7 @@ from audit.models import RollUp
 from audit.rollups import QUARTER_S, quarter_of
 from billing.money import NANO, money, usd
 from billing.scopes import names_of
-from gateway_project.tables import table
+from gateway_project.tables import Table
 
 DAY = "day"
 # What people ask by, and the roll-ups' column for it.
@@ -87,12 +87,12 @@ def as_json(sums: Sums) -> dict[str, Any]:
     return {**found, "cost_usd": f"{usd(cost):f}"}
 
 
-def lines(by: str, rows: list[Row]) -> list[str]:
-    """A table that ends with the total. Costs have as many decimals as the finest of them needs: nothing is rounded."""
+def spend_table(by: str, rows: list[Row]) -> Table:
+    """It ends with the total. Costs have as many decimals as the finest of them needs: nothing is rounded."""
     whole = total(rows)
     places = next(places for places in range(2, 10) if all(row.sums.cost_nano % (NANO // 10**places) == 0 for row in rows))
     texts = [(_title(by, row), *_texts(row.sums, places)) for row in rows]
-    return table((by, *HEAD), [*texts, ("total", *_texts(whole, places))], HEAD)
+    return Table((by, *HEAD), [*texts, ("total", *_texts(whole, places))], HEAD)
 
 
 def _title(by: str, row: Row) -> str:

@@ -166,3 +166,51 @@ def test_forged_link_does_not_sign_in(client: Client, address: str) -> None:
 def test_link_for_an_unknown_person_is_refused() -> None:
     with pytest.raises(CommandError, match="no user"):
         run("admin", "login-link", "--user", "nobody")
+
+
+# ── JSON ──────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        ("admin login-link", {"url", "user", "expires_in_s"}),
+        ("secrets new-key", {"key"}),
+        ("secrets rotate", {"sealed", "closed"}),
+        ("money check", {"windows", "calls", "quarters", "findings"}),
+        ("money rebuild-rollups", {"quarters"}),
+        ("teams create --name Blue", {"id", "name", "cost_centre", "keys"}),
+        ("connect openai", {"client", "url", "model", "blocks"}),
+        ("export", {"deployments", "notes", "config"}),
+        ("check-config", {"settings", "not_honoured", "problems"}),
+        ("prices reprice --from 2026-01-01", {"dry_run", "calls", "unclear", "unpriced", "models"}),
+        ("usage", {"by", "from", "to", "rows", "total"}),
+    ],
+)
+def test_json_has_the_shape_that_is_documented(words: str, shape: set[str]) -> None:
+    name, *rest = words.split()
+    assert set(run_json(name.replace("-", "_"), *rest)) == shape
+
+
+@pytest.mark.parametrize("words", ["keys list", "teams list", "budgets list", "budgets plans list", "routes", "prices list", "prices diff"])
+def test_json_of_nothing_is_an_empty_list(words: str) -> None:
+    assert run_json(*words.split()) == []
+
+
+def test_plan_that_makes_two_budgets_is_one_document() -> None:
+    run("budgets", "plans", "set", "trial", "--amount", "10", "--soft-amount", "8", "--period", "30d")
+    told = run_json("budgets", "set", "--scope", "global", "--plan", "trial")
+    assert sorted(row["mode"] for row in told) == ["hard", "soft"]
+
+
+def test_states_are_coloured_where_colour_is_wanted() -> None:
+    make_key("laptop")
+    make_key("lost")
+    run("keys", "block", "lost")
+    text = run("keys", "--force-color", "list")
+    assert "\x1b[32mactive" in text
+    assert "\x1b[31mblocked" in text
+    assert "\x1b" not in run("keys", "list")
+
+
+def test_lists_say_what_to_do_when_they_are_empty() -> None:
+    assert "teams create" in run("teams", "list")
+    assert "budgets plans set" in run("budgets", "plans", "list")

@@ -40,7 +40,7 @@ general_settings:
             "general_settings.log_responses",
         },
     ),
-    "network": ('general_settings: {allowed_ips: ["192.168.1.0/24", "10.0.0.0/8"]}', {"general_settings.allowed_ips"}),
+    "network": ('general_settings: {allowed_ips: ["192.168.1.0/24", "10.0.0.0/8"]}', set()),
     "observability": (
         "general_settings:\n  arize_callback_params: {space_id: os.environ/ARIZE_SPACE_ID}\n  langfuse_callback_params: {host: x}\n",
         {"general_settings.arize_callback_params", "general_settings.langfuse_callback_params"},
@@ -70,7 +70,7 @@ router_settings: {routing_strategy: simple-shuffle}
         {"litellm_settings.cache", "litellm_settings.cache_params"},
     ),
     "alerting by name": ('general_settings: {alerting: ["slack"]}', {"general_settings.alerting"}),
-    "unknown section": ("environment_variables: {A: b}\ninclude: [other.yaml]", {"environment_variables.A", "include"}),
+    "unknown section": ("mcp_servers: {a: {url: x}}\ntelemetry: false", {"mcp_servers.a", "telemetry"}),
 }
 
 
@@ -122,7 +122,6 @@ def test_basic_shape_names_what_has_no_effect(tmp_path: Path) -> None:
     assert set(written(tmp_path, BASIC).not_honoured) == {
         "litellm_settings.success_callback",
         "litellm_settings.drop_params",
-        "general_settings.enforce_budget",
         "general_settings.alerting",
     }
 
@@ -222,3 +221,11 @@ def test_relative_name_in_the_environment_is_refused(tmp_path: Path) -> None:
 
 def test_without_any_file_nothing_is_configured(tmp_path: Path) -> None:
     assert remembered_config(tmp_path, "") == ConfigFile()
+
+
+@pytest.mark.parametrize(("written", "kept"), [("true", "true"), ("false", "false"), ("yes", "true"), ('"on"', "on")])
+def test_settings_for_those_who_move_in_are_read(tmp_path: Path, written: str, kept: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"general_settings: {{litellm_compat: current, litellm_test_fields: {written}}}")
+    config = load_config(path)
+    assert (config.environment, config.not_honoured) == ({"litellm_compat": "current", "litellm_test_fields": kept}, ())

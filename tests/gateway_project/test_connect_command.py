@@ -130,3 +130,9 @@ def test_what_cannot_be_meant_is_one_line_and_code_2(words: str) -> None:
 def test_unknown_client_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(CommandError, match="claude-code-bedrock"):
         run("emacs")
+
+
+def test_cline_is_told_to_use_the_cache_of_prompts() -> None:
+    assert texts("cline")[0].splitlines() == [
+        "API Provider: LiteLLM", f"Base URL: {URL}/v1", f"API Key: {KEY}", "Model: gpt-5", "Use prompt caching: on",
+    ]  # fmt: skip

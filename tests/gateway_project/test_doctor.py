@@ -1,15 +1,25 @@
 """`tallygate doctor` against the fake provider's versions of what goes wrong, and against addresses where nobody is."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.utils import timezone
+from pytest_django import Settings
 
+from gateway_project import celery, diagnosis
+from gateway_project.config_file import ConfigFile
+from gateway_project.surroundings import GB
 from routing.models import Credential, Deployment, Origin
-from tests.factories import make_credential
+from tests.factories import make_credential, make_deployment, make_key, make_route
 from tests.fakes.provider import DEFAULT_KEY, FakeProvider
 from tests.fakes.script import Answer, refusal
 from tests.fakes.serving import serve_in_thread
@@ -49,14 +59,10 @@ def run(*words: str, well: bool = True) -> str:
 def test_healthy_installation_is_told_line_by_line(upstream: str) -> None:
     deployed(upstream)
     said = run()
-    assert [line.split()[:2] for line in said.splitlines()] == [
-        ["ok", "database"],
-        ["ok", "clock"],
-        ["ok", "secrets"],
-        ["ok", "processes"],
-        ["ok", "credential"],
-        ["ok", "deployment"],
-    ]
+    assert [tuple(line.split()[:2]) for line in said.splitlines()] == [
+        ("ok", "settings"), ("ok", "address"), ("ok", "disk"), ("ok", "background"), ("ok", "database"), ("ok", "clock"), ("ok", "secrets"),
+        ("!", "processes"), ("!", "routes"), ("ok", "keys"), ("ok", "credential"), ("ok", "deployment"),
+    ]  # fmt: skip
     assert "It answers." in said
 
 
@@ -117,3 +123,94 @@ def test_no_calls_means_none(fake: FakeProvider, upstream: str) -> None:
 def test_key_is_never_told(fake: FakeProvider, upstream: str) -> None:
     deployed(upstream, key="sk-canary-of-the-doctor")
     assert "canary" not in run(well=False) + run("--json", well=False)
+
+
+def test_price_that_is_missing_is_found_without_a_call(fake: FakeProvider, upstream: str) -> None:
+    deployed(upstream, model="fake-model-of-no-list")
+    assert "!!  deployment sonnet            anthropic/fake-model-of-no-list: It has no price" in run("--no-calls", well=False)
+    assert not fake.seen
+
+
+def test_name_that_nothing_has_is_a_mistake() -> None:
+    with pytest.raises(CommandError, match="no credential and no active deployment 'sonet'"):
+        run("sonet")
+
+
+def test_colour_is_of_the_mark_only() -> None:
+    assert "\x1b[32mok\x1b[0m  settings" in run("--force-color")
+    assert "\x1b[33m! \x1b[0m  routes" in run("--force-color")
+
+
+def test_signs_of_the_terminal_in_a_name_are_spelled_out(upstream: str) -> None:
+    deployed(upstream, name="\x1b[2Jsonnet")
+    assert "\x1b" not in run()
+
+
+# ── around the gateway ────────────────────────────────────────────────────────
+def told(what: str, *, well: bool = True) -> list[tuple[bool, bool, str]]:
+    rows = json.loads(run("--no-calls", "--json", well=well))
+    return [(row["is_ok"], row["is_note"], row["text"]) for row in rows if row["what"] == what]
+
+
+@pytest.mark.parametrize(("name", "value", "what", "text"), [
+    ("TALLYGATE_PUBLIC_URL", "http://gateway.example.com", "address", "is not https"),
+    ("TALLYGATE_MASTER_KEY", "sk-1234", "settings", "may be guessed"),
+    ("TALLYGATE_EGRESS_ALLOW", ["0.0.0.0/0"], "settings", "0.0.0.0/0: deployments made in pages reach all"),
+    ("DEBUG", True, "settings", "TALLYGATE_DEBUG"),
+    ("TALLYGATE_CONFIG", ConfigFile(Path("c.yaml"), not_honoured=tuple("abcdefg")), "settings", "a, b, c, d, e and 2 more"),
+])  # fmt: skip
+def test_what_may_harm_is_a_note(settings: Settings, name: str, value: Any, what: str, text: str) -> None:
+    settings.IS_HTTPS = False
+    setattr(settings, name, value)
+    (note,) = [line for line in told(what) if line[1]]
+    assert note[0]
+    assert text in note[2]
+    assert "sk-1234" not in note[2]
+
+
+def test_name_that_the_file_needs_and_nobody_set_is_wrong(settings: Settings) -> None:
+    settings.TALLYGATE_CONFIG = ConfigFile(Path("c.yaml"), missing=("NO_SUCH",))
+    assert told("settings", well=False) == [(False, False, "c.yaml refers to NO_SUCH, which is not set in the environment.")]
+
+
+@pytest.mark.parametrize(("free", "is_ok", "is_note"), [(GB // 10, False, False), (GB, True, True), (3 * GB, True, False)])
+def test_disk_that_runs_full_is_told_before_it_is(monkeypatch: pytest.MonkeyPatch, free: int, is_ok: bool, is_note: bool) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, free))
+    assert [line[:2] for line in told("disk", well=is_ok)] == [(is_ok, is_note)]
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1/0", "nonsense"])
+def test_redis_that_does_not_answer_is_wrong(settings: Settings, url: str) -> None:
+    settings.REDIS_URL = url
+    ((is_ok, _, text),) = told("redis", well=False)
+    assert not is_ok
+    assert "secret" not in text
+
+
+def test_broker_that_does_not_answer_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celery, "IS_EMBEDDED", False)
+    monkeypatch.setattr(celery.app.conf, "broker_url", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(celery.app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    ((is_ok, _, text),) = told("background work", well=False)
+    assert not is_ok
+    assert "broker does not answer" in text
+
+
+def test_name_that_nothing_answers_for_is_wrong() -> None:
+    make_route("dead", make_deployment("off", is_active=False))
+    ((is_ok, _, text),) = told("routes", well=False)
+    assert (is_ok, text.split(".")[0]) == (False, "Nothing answers for dead")
+
+
+def test_keys_that_end_soon_are_a_note() -> None:
+    make_key("laptop", expires_at=timezone.now() + timedelta(days=3))
+    make_key("later", expires_at=timezone.now() + timedelta(days=30))
+    ((is_ok, is_note, text),) = told("keys")
+    assert (is_ok, is_note) == (True, True)
+    assert "expire laptop." in text
+
+
+def test_database_that_does_not_answer_is_told_and_the_rest_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "MigrationExecutor", Mock(side_effect=OperationalError("connection\nrefused")))
+    lines = run(well=False).splitlines()
+    assert lines[-1].split(maxsplit=2)[2] == "connection refused. Start it, or correct DATABASE_URL."

@@ -72,3 +72,22 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", DOCS.read_text(), re.MULTILINE))
     assert celery.BROKER_URL == ""
     assert documented == set(env.READINGS)
+
+
+def test_choice_takes_its_words_in_any_case(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    monkeypatch.setenv("SETTING", "Current")
+    assert env.choice("SETTING", "classic", ("classic", "current"), meaning="") == "current"
+
+
+def test_choice_refuses_other_words_with_name_and_fix(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    monkeypatch.setenv("SETTING", "1.78")
+    with pytest.raises(WrongSetting, match=r"SETTING is '1.78'; classic or current is needed"):
+        env.choice("SETTING", "classic", ("classic", "current"), meaning="")
+
+
+def test_time_zone_is_one_that_there_is(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    assert env.time_zone("SETTING", "UTC", meaning="") == "UTC"
+    for wrong in ("Mars", "America", "../UTC"):
+        monkeypatch.setenv("SETTING", wrong)
+        with pytest.raises(WrongSetting, match=f"SETTING is '{wrong}'; a time zone such as UTC"):
+            env.time_zone("SETTING", "UTC", meaning="")

@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 
 from audit.trail import COMMAND_LINE, SYSTEM, Actor
 from gateway_project.config_file import load_config
-from gateway_project.file_rows import Summary, apply_config
+from gateway_project.file_rows import apply_config
+from gateway_project.file_summary import Summary
 from routing.actions import Target, create_credential, create_route
 from routing.credentials import decrypt
 from routing.models import Credential, Deployment, Origin, Route, RoutingPolicy
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.django_db
 
 FILE = Actor("config-file", name="config.yaml")
 NAMES = (
-    "ANTHROPIC_API_KEY AWS_REGION_NAME AWS_REGION AWS_DEFAULT_REGION AWS_BEARER_TOKEN_BEDROCK AZURE_API_BASE AZURE_AI_API_BASE"
+    "ANTHROPIC_API_KEY ANTHROPIC_API_BASE AWS_BEDROCK_RUNTIME_ENDPOINT"
+    " AWS_REGION_NAME AWS_REGION AWS_DEFAULT_REGION AWS_BEARER_TOKEN_BEDROCK AZURE_API_BASE AZURE_AI_API_BASE"
     " AZURE_API_VERSION OPENAI_API_BASE OPENAI_BASE_URL VERTEXAI_LOCATION VERTEXAI_PROJECT GOOGLE_CLOUD_PROJECT VLLM_API_KEY"
 )
 CONFIG = """
@@ -146,11 +148,14 @@ def test_rows_made_by_hand_come_back_as_rows_of_the_file(tmp_path: Path) -> None
     assert set(Route.objects.values_list("origin", flat=True)) == {Origin.FILE}
 
 
-def test_routes_made_by_hand_go_on_leading_where_they_did(tmp_path: Path) -> None:
+def test_rows_made_by_hand_become_the_files_own_on_the_same_installation(tmp_path: Path) -> None:
     make_by_hand()
-    before = rows()
-    assert len(apply(tmp_path / "config.yaml", run()).left) == 4
-    assert rows() == before
+    before, text = rows(), run()
+    summary = apply(tmp_path / "config.yaml", text)
+    assert (summary.created, summary.removed, summary.left) == ((), (), ())
+    assert all(line.endswith("origin 'page' -> 'file'") for line in summary.changed)
+    assert (rows(), run()) == (before, text)
+    assert set(Deployment.objects.values_list("origin", flat=True)) == {Origin.FILE}
 
 
 def test_sealed_secret_is_never_written_but_named(tmp_path: Path) -> None:
@@ -192,10 +197,8 @@ def test_what_a_file_cannot_say_is_told() -> None:
         "deployment near: connect_timeout_s cannot be said in this file",
         "deployment off of route a is switched off and left out",
         "route a: description, retries cannot be said in this file",
-        "deployment near: connect_timeout_s cannot be said in this file",
         "routing policy: is_sticky cannot be said in this file",
         "deployment spare is behind no route and left out",
-        "deployment near is behind a, b: each gets one of its own",
         "credential spare key opens nothing here and is left out",
     ]
 

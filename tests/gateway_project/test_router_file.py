@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway_project.config_source import read_source
 from gateway_project.env import WrongSetting
 from gateway_project.router_file import FilePolicy, policy_from
-from gateway_project.yaml_source import read_source
 
 MODELS = """
 model_list:
@@ -109,7 +109,7 @@ def test_strategies_have_litellms_names(tmp_path: Path, written: str, ours: str)
     ("text", "expected"),
     [
         ("router_settings: {routing_strategy: provider-budget-routing}", ["router_settings.routing_strategy (provider-budget-routing)"]),
-        ("router_settings: {redis_host: x, retry_policy: {}}", ["router_settings.redis_host", "router_settings.retry_policy"]),
+        ("router_settings: {redis_host: x, retry_policy: {a: 1}}", ["router_settings.redis_host", "router_settings.retry_policy"]),
         ("router_settings: {retry_after: 4}", ["router_settings.retry_after"]),
         ("litellm_settings: {cache: true, num_retries: 1}", ["litellm_settings.cache"]),
         ("router_settings: {optional_pre_call_checks: [x_limiting]}", ["router_settings.optional_pre_call_checks (x_limiting)"]),

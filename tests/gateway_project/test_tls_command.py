@@ -1,5 +1,6 @@
 """`tallygate tls dev-cert`: a pair that a client which trusts it, and only such a client, accepts."""
 
+import json
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
@@ -90,3 +91,9 @@ def test_pair_near_its_end_or_damaged_is_not_usable(home: Path) -> None:
     assert not is_usable(home, NAMES, NOW + timedelta(days=800))
     files(home)[0].write_text("rubbish")
     assert not is_usable(home, NAMES, NOW)
+
+
+def test_paths_are_told_as_json(home: Path) -> None:
+    certificate, key = files(home / "tls")
+    assert json.loads(run("--json")) == {"certificate": str(certificate), "key": str(key), "is_new": True}
+    assert not json.loads(run("--json"))["is_new"]

@@ -1,5 +1,6 @@
 """`tallygate admin login-link`: the way in for whoever runs the machine."""
 
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -7,7 +8,7 @@ from django.db.models import Q
 
 from audit.trail import COMMAND_LINE
 from keys.models import User
-from keys.sso import first_admin, login_link
+from keys.sso import LINK_LASTS, first_admin, login_link
 
 
 class Command(BaseCommand):
@@ -17,9 +18,16 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         link = verbs.add_parser("login-link", help="print a one-time sign-in link")
         link.add_argument("--user", default="", help="user name, e-mail or id; without it the first administrator")
+        link.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(login_link(self._person(options["user"])))
+        person = self._person(options["user"])
+        link = login_link(person)
+        if options["as_json"]:
+            told = {"url": link, "user": person.username, "expires_in_s": int(LINK_LASTS.total_seconds())}
+            self.stdout.write(json.dumps(told, indent=2))
+        else:
+            self.stdout.write(link)
 
     def _person(self, name: str) -> User:
         if not name:

@@ -12,11 +12,13 @@ from audit.trail import COMMAND_LINE
 from billing.actions import BudgetTerms, change_budget, clean_period, nano_of, remove_budget, reset_budget, same_kind, set_budget
 from billing.models import Budget, BudgetPlan
 from billing.plans import change_plan, make_plan, remove_plan, take_plan
-from gateway_project.budget_lines import budget_rows, plan_row, table
+from gateway_project.budget_lines import budget_rows, budget_table, plan_row, plan_table
 from gateway_project.named_rows import budget_numbered, plan_named, scope_id_of, words_of
+from gateway_project.tables import facts, show
 from routing.models import Route
 
 EMPTY = "No budgets yet. Set one with `budgets set --scope team --id NAME --amount 100 --period month`."
+NO_PLANS = "No plans yet. Make one with `budgets plans set NAME --amount 20 --period month`."
 
 
 class Command(BaseCommand):
@@ -78,26 +80,26 @@ class Command(BaseCommand):
     def _set(self, options: dict[str, Any]) -> None:
         scope, scope_id = options["scope"], scope_id_of(options["scope"], options["id"])
         if options["plan"]:
-            self._tell(take_plan(plan_named(options["plan"]), scope, scope_id, actor=COMMAND_LINE), options)
+            self._tell_all(take_plan(plan_named(options["plan"]), scope, scope_id, actor=COMMAND_LINE), options)
             return
         if options["amount"] is None:
             raise CommandError("--amount or --plan is needed.")
         asked = _terms(BudgetTerms(0), options)
         known = same_kind(scope, scope_id, asked)
         terms = _terms(BudgetTerms.of(known), options) if known else asked
-        self._tell([set_budget(scope, scope_id, terms, actor=COMMAND_LINE)], options)
+        self._tell(set_budget(scope, scope_id, terms, actor=COMMAND_LINE), options)
         if terms.model and "*" not in terms.model and not Route.objects.filter(name=terms.model).exists():
             self.stderr.write(f"No route is named {terms.model!r} yet; `routes` are what callers name as the model.")
 
     def _change(self, options: dict[str, Any]) -> None:
         budget = budget_numbered(options["number"])
-        self._tell([change_budget(budget, _terms(BudgetTerms.of(budget), options), actor=COMMAND_LINE)], options)
+        self._tell(change_budget(budget, _terms(BudgetTerms.of(budget), options), actor=COMMAND_LINE), options)
 
     def _show(self, options: dict[str, Any]) -> None:
-        self._tell([budget_numbered(options["number"])], options)
+        self._tell(budget_numbered(options["number"]), options)
 
     def _reset(self, options: dict[str, Any]) -> None:
-        self._tell([reset_budget(budget_numbered(options["number"]), actor=COMMAND_LINE)], options)
+        self._tell(reset_budget(budget_numbered(options["number"]), actor=COMMAND_LINE), options)
 
     def _remove(self, options: dict[str, Any]) -> None:
         budget = budget_numbered(options["number"])
@@ -114,24 +116,30 @@ class Command(BaseCommand):
         now, rows = timezone.now(), list(budgets)
         if options["as_json"]:
             self.stdout.write(json.dumps(budget_rows(rows, now), indent=2))
+        elif rows:
+            show(self.stdout, budget_table(rows, now), options)
         else:
-            self.stdout.write("\n".join(table(rows, now)) if rows else EMPTY)
+            self.stdout.write(EMPTY)
 
-    def _tell(self, budgets: list[Budget], options: dict[str, Any]) -> None:
-        for row in budget_rows(budgets, timezone.now()):
-            if options["as_json"]:
-                self.stdout.write(json.dumps(row, indent=2))
-            else:
-                self.stdout.write("\n".join(f"{name}: {value}" for name, value in row.items() if value is not None))
+    def _tell_all(self, budgets: list[Budget], options: dict[str, Any]) -> None:
+        """A plan makes several, with a soft amount: of its JSON there is one document all the same."""
+        rows = budget_rows(budgets, timezone.now())
+        lines = "\n\n".join("\n".join(facts(row)) for row in rows)
+        self.stdout.write(json.dumps(rows, indent=2) if options["as_json"] else lines)
+
+    def _tell(self, budget: Budget, options: dict[str, Any]) -> None:
+        [row] = budget_rows([budget], timezone.now())
+        self.stdout.write(json.dumps(row, indent=2) if options["as_json"] else "\n".join(facts(row)))
 
     # ── plans ─────────────────────────────────────────────────────────────────
     def _plans_list(self, options: dict[str, Any]) -> None:
-        rows = [plan_row(plan) for plan in BudgetPlan.objects.all()]
+        plans = list(BudgetPlan.objects.all())
         if options["as_json"]:
-            self.stdout.write(json.dumps(rows, indent=2))
-            return
-        for row in rows or [{"No plans yet": "make one with `budgets plans set NAME --amount 20 --period month`"}]:
-            self.stdout.write(", ".join(f"{name}: {value}" for name, value in row.items() if value is not None))
+            self.stdout.write(json.dumps([plan_row(plan) for plan in plans], indent=2))
+        elif plans:
+            show(self.stdout, plan_table(plans), options)
+        else:
+            self.stdout.write(NO_PLANS)
 
     def _plans_set(self, options: dict[str, Any]) -> None:
         amounts = {"amount_nano": options["amount"], "soft_amount_nano": options["soft_amount"]}
@@ -154,8 +162,7 @@ class Command(BaseCommand):
 
     def _tell_plan(self, plan: BudgetPlan, options: dict[str, Any]) -> None:
         row = plan_row(plan)
-        lines = "\n".join(f"{name}: {value}" for name, value in row.items() if value is not None)
-        self.stdout.write(json.dumps(row, indent=2) if options["as_json"] else lines)
+        self.stdout.write(json.dumps(row, indent=2) if options["as_json"] else "\n".join(facts(row)))
 
 
 def _terms(known: BudgetTerms, options: dict[str, Any]) -> BudgetTerms:

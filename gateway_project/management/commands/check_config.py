@@ -10,10 +10,22 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from gateway_project import celery, env
 from gateway_project.config_file import ConfigFile
+from gateway_project.config_reasons import explained
 from gateway_project.env import Reading
 from gateway_project.first_run import MAKERS
+from gateway_project.tables import Table, clean, show
 
-FROM_FILE = {"TALLYGATE_MASTER_KEY": "master_key", "DATABASE_URL": "database_url", "TALLYGATE_KEY_HEADER": "key_header"}
+FROM_FILE = {
+    "TALLYGATE_MASTER_KEY": "master_key",
+    "DATABASE_URL": "database_url",
+    "TALLYGATE_KEY_HEADER": "key_header",
+    "TALLYGATE_ALLOWED_IPS": "allowed_ips",
+    "TALLYGATE_MAX_IN_FLIGHT": "max_in_flight",
+    "TALLYGATE_BODY_LIMIT_MB": "body_limit_mb",
+    "TALLYGATE_LITELLM_COMPAT": "litellm_compat",
+    "TALLYGATE_LITELLM_TEST_FIELDS": "litellm_test_fields",
+}
+SECRET = frozenset({"TALLYGATE_MASTER_KEY", "DATABASE_URL"})
 
 
 class Command(BaseCommand):
@@ -30,7 +42,8 @@ class Command(BaseCommand):
             report = {"settings": [asdict(reading) for reading in readings], "not_honoured": config.not_honoured, "problems": problems}
             self.stdout.write(json.dumps(report, indent=2))
         else:
-            self.stdout.write("\n".join(told(readings, config, problems)))
+            show(self.stdout, _table(readings), options)
+            self.stdout.write("\n".join(told(config, problems)), ending="")
         if problems:
             sys.exit(1)
 
@@ -49,7 +62,7 @@ def _sourced(reading: Reading, config: ConfigFile) -> Reading:
     if reading.name == "TALLYGATE_MASTER_KEY" and env.READINGS["LITELLM_MASTER_KEY"].source == "environment":
         return replace(reading, shown="set", source="LITELLM_MASTER_KEY")
     if FROM_FILE.get(reading.name) in config.environment:
-        return replace(reading, source="configuration file", shown=reading.shown if reading.name == "TALLYGATE_KEY_HEADER" else "set")
+        return replace(reading, source="configuration file", shown="set" if reading.name in SECRET else reading.shown)
     if reading.name in MAKERS:
         return replace(reading, shown="set", source="secrets.env")
     if reading.name == "TALLYGATE_BROKER_URL" and settings.REDIS_URL:
@@ -62,11 +75,15 @@ def problems_of(config: ConfigFile) -> list[str]:
     return missing + [f"{name} is set, but no setting has that name. Correct or unset it." for name in env.unread()]
 
 
-def told(readings: list[Reading], config: ConfigFile, problems: list[str]) -> list[str]:
-    name_width = max(len(reading.name) for reading in readings)
-    lines = [f"{reading.name:<{name_width}}  {reading.shown or '-'}  ({reading.source}) {reading.meaning}" for reading in readings]
+def _table(readings: list[Reading]) -> Table:
+    return Table(("setting", "value", "from", "meaning"), [(one.name, one.shown or "-", one.source, one.meaning) for one in readings])
+
+
+def told(config: ConfigFile, problems: list[str]) -> list[str]:
+    """What stands below the table, each part after an empty line."""
+    lines = []
     if config.not_honoured:
-        lines += ["", f"Keys of {config.path} that have no effect:", *(f"  {key}" for key in config.not_honoured)]
+        lines += ["", f"Keys of {config.path} that have no effect:", *(f"  {line}" for line in explained(config.not_honoured))]
     if problems:
         lines += ["", "Problems:", *(f"  {problem}" for problem in problems)]
-    return lines
+    return [*map(clean, lines), ""] if lines else []

@@ -1,6 +1,5 @@
 """`tallygate connect CLIENT`: text to paste that points a client at this gateway."""
 
-import ipaddress
 import json
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from console.connecting import example_model
-from gateway_project.client_setups import OF_OPENAI, PLACEHOLDER, SETUPS, Place
+from gateway_project.client_setups import OF_OPENAI, PLACEHOLDER, SETUPS, Place, is_local
 from routing.models import Route
 
 USUAL_OPENAI = "gpt-5"
@@ -45,7 +44,7 @@ class Command(BaseCommand):
         """Beside the text, so that it can be piped on."""
         if key == PLACEHOLDER:
             self.stderr.write(f"{PLACEHOLDER} stands for a virtual key: `tallygate keys create --name …` makes one.")
-        if client == "github-actions" and _is_local(url):
+        if client == "github-actions" and is_local(url):
             self.stderr.write(f"GitHub's runners cannot reach {url}; give the address that they can by --url or TALLYGATE_PUBLIC_URL.")
         if model:
             self.stderr.write(f"No route answers for {model!r} yet: `tallygate routes` shows those that there are.")
@@ -61,14 +60,6 @@ def _address(url: str) -> str:
     if not is_right or not url.isprintable() or " " in url.strip():
         raise CommandError(f"{url!r} is no address. Write it like https://gateway.example.com.", returncode=2)
     return url.strip().rstrip("/").removesuffix("/v1")
-
-
-def _is_local(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost"
 
 
 def _model(client: str) -> tuple[str, bool]:

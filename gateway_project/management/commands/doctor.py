@@ -2,15 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import chain
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from gateway_project import diagnosis
+from gateway_project import diagnosis, surroundings
 from gateway_project.diagnosis import Line
+from gateway_project.tables import Mood, Word, clean, coloured, is_coloured
+
+MARKS = {True: Word("ok", Mood.GOOD), False: Word("!!", Mood.BAD)}
+NOTE = Word("! ", Mood.NEAR)
 
 
 class Command(BaseCommand):
@@ -22,18 +26,33 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     def handle(self, *, names: list[str], no_calls: bool, **options: Any) -> None:
-        lines = chain(
-            () if names else diagnosis.installation(), diagnosis.credentials(names), () if no_calls else diagnosis.deployments(names)
-        )
-        seen = list(lines) if options["json"] else list(self._told(lines))
+        lines = _looked_at(names, no_calls=no_calls)
+        seen = list(lines if options["json"] else self._told(lines, options))
         if options["json"]:
             self.stdout.write(json.dumps([asdict(line) for line in seen], indent=2))
         if not all(line.is_ok for line in seen):
             sys.exit(1)
 
-    def _told(self, lines: Iterable[Line]) -> Iterable[Line]:
+    def _told(self, lines: Iterable[Line], options: dict[str, Any]) -> Iterator[Line]:
         """Each as it comes: a provider that does not answer takes its time."""
+        has_colour = is_coloured(self.stdout, options)
         for line in lines:
-            self.stdout.write(f"{'ok' if line.is_ok else '!!'}  {line.what:<28} {line.text}")
+            mark = NOTE if line.is_ok and line.is_note else MARKS[line.is_ok]
+            self.stdout.write(f"{coloured(mark) if has_colour else mark.text}  {clean(line.what):<28} {clean(line.text)}")
             self.stdout.flush()
             yield line
+
+
+def _looked_at(names: list[str], *, no_calls: bool) -> Iterator[Line]:
+    if not names:
+        yield from surroundings.of_this_machine()
+        database = diagnosis.database()
+        yield database
+        if not database.is_ok:
+            return
+        yield from diagnosis.installation()
+        yield from surroundings.of_the_rows(timezone.now())
+    if unknown := diagnosis.unknown(names):
+        raise CommandError(f"There is no credential and no active deployment {unknown[0]!r}. `tallygate routes` shows deployments.")
+    yield from diagnosis.credentials(names)
+    yield from diagnosis.unpriced(names) if no_calls else diagnosis.deployments(names)

@@ -1,7 +1,9 @@
 """`tallygate keys create|list|show|revoke|rotate|block|unblock`."""
 
 import json
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +20,13 @@ from billing.status import standings
 from console.connecting import blocks, example_model
 from console.use_cases import budgets_of, issue_key_with_budget, spent_in_ledger
 from gateway_project.named_rows import key_named, team_named, user_named, words_of
+from gateway_project.tables import Table, facts, show, state
 from keys.actions import KeySpec, block_key, revoke_key, rotate_key, unblock_key
 from keys.durations import WrongDuration, after
 from keys.models import VirtualKey
+from keys.required_headers import WrongHeader, columns
 
+EMPTY = "No keys yet. Make one with `keys create --name …`."
 SIMPLE_VERBS = {"revoke": revoke_key, "block": block_key, "unblock": unblock_key}
 
 
@@ -42,6 +47,12 @@ class Command(BaseCommand):
         create.add_argument("--rpm", type=int, help="requests per minute")
         create.add_argument("--tpm", type=int, help="tokens per minute")
         create.add_argument("--parallel", type=int, help="calls at the same time")
+        create.add_argument(
+            "--required-header",
+            default="",
+            metavar="NAME=VALUE",
+            help="secret header of runners without a fixed address; env:NAME or file:PATH for the value keep it out of the shell's history",
+        )
         create.add_argument("--cost-centre", default="")
         create.add_argument("--tags", default="", help="with commas between them")
         listing = verbs.add_parser("list", help="list keys")
@@ -78,6 +89,7 @@ class Command(BaseCommand):
             parallel_limit=options["parallel"],
             cost_centre=options["cost_centre"],
             tags=words_of(options["tags"]),
+            **_header(options["required_header"]),
         )
         key, token = issue_key_with_budget(spec, _terms(options), actor=COMMAND_LINE)
         self._hand_over(key, token, options)
@@ -104,17 +116,39 @@ class Command(BaseCommand):
         rows = [_described(key, timezone.now()) for key in keys]
         if options["as_json"]:
             self.stdout.write(json.dumps(rows, indent=2))
-            return
-        for row in rows or [{"name": "No keys yet. Make one with `keys create --name …`.", "hint": "", "state": "", "team": "", "id": ""}]:
-            self.stdout.write(f"{row['name']:<30} {row['hint']:<10} {row['state']:<8} {row['team'] or '':<24} {row['id'][:12]}".rstrip())
+        elif rows:
+            show(self.stdout, _table(rows), options)
+        else:
+            self.stdout.write(EMPTY)
 
     def _show(self, options: dict[str, Any]) -> None:
         self._tell(key_named(options["key"]), options)
 
     def _tell(self, key: VirtualKey, options: dict[str, Any]) -> None:
         row = _described(key, timezone.now())
-        lines = json.dumps(row, indent=2) if options["as_json"] else "\n".join(f"{name}: {value}" for name, value in row.items())
-        self.stdout.write(lines)
+        self.stdout.write(json.dumps(row, indent=2) if options["as_json"] else "\n".join(facts(row)))
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    lines = [
+        (row["name"], row["hint"], state(row["state"]), row["team"] or "", row["user"] or "", row["spent"], row["id"][:12]) for row in rows
+    ]
+    return Table(("name", "hint", "state", "team", "user", "spent", "id"), lines, {"spent"})
+
+
+def _header(given: str) -> dict[str, Any]:
+    """The columns of `NAME=VALUE`, whose value may be said to lie elsewhere."""
+    name, _, value = given.partition("=")
+    try:
+        if value.startswith("env:"):
+            value = os.environ.get(value.removeprefix("env:"), "")
+        elif value.startswith("file:"):
+            value = Path(value.removeprefix("file:")).expanduser().read_text()
+        return columns(name, value)
+    except OSError as error:
+        raise CommandError(f"The file of --required-header cannot be read: {error.strerror}.") from error
+    except (WrongHeader, UnicodeDecodeError) as error:
+        raise CommandError(f"--required-header: {error if isinstance(error, WrongHeader) else 'the file holds no text.'}") from error
 
 
 def _terms(options: dict[str, Any]) -> list[BudgetTerms]:
@@ -143,6 +177,8 @@ def _described(key: VirtualKey, now: datetime) -> dict[str, Any]:
         "tpm_limit": key.tpm_limit,
         "parallel_limit": key.parallel_limit,
         "model_limits": key.model_limits,
+        "allowed_ips": key.allowed_ips,
+        "required_header": key.required_header or None,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "cost_centre": key.cost_centre,
         "tags": key.tags,

@@ -16,10 +16,14 @@ from billing.models import Price as PriceRow
 from billing.money import BadAmount, money, pico_per_token, usd
 from billing.price_changes import TAKEN_OVER, Change, Name, differences, read_list, take_over
 from billing.price_texts import KINDS, as_json, described, dollars, sentence, title
-from billing.repricing import Outcome, reprice
+from billing.repricing import Outcome, how_many, reprice
 from billing.snapshot import VARIANTS, Price, PriceBook
 from gateway_project.management.commands.money import moment
+from gateway_project.progress import progress
+from gateway_project.tables import Table, show
 from routing.models import Deployment
+
+COLUMNS = ("provider", "model", "variant", "above", *KINDS, "source")
 
 
 class Command(BaseCommand):
@@ -67,7 +71,7 @@ class Command(BaseCommand):
         elif not rows:
             self.stdout.write("No model is in use yet. `prices list WORD` looks through the price list.")
         else:
-            self._table(("provider", "model", "variant", "above", *KINDS, "source"), rows)
+            show(self.stdout, Table(COLUMNS, [tuple(str(row[name]) for name in COLUMNS) for row in rows], ("above", *KINDS)), options)
 
     def _set(self, options: dict[str, Any]) -> None:
         rates = {f"{kind}_pico": None if options[kind] is None else pico_per_token(options[kind]) for kind in KINDS}
@@ -110,7 +114,8 @@ class Command(BaseCommand):
         start, end = options["start"], options["end"] or timezone.now()
         if start >= end:
             raise CommandError("--from must lie before --to.", returncode=2)
-        outcome = reprice(load_prices(), start, end, is_dry=options["is_dry"])
+        with progress("Repricing calls", how_many(start, end)) as step:
+            outcome = reprice(load_prices(), start, end, is_dry=options["is_dry"], tell=step)
         if options["as_json"]:
             self.stdout.write(json.dumps(_outcome(outcome, is_dry=options["is_dry"]), indent=2))
             return
@@ -124,12 +129,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{_calls(outcome.unpriced)} left alone: no price today either.")
         if outcome.unclear:
             self.stdout.write(f"{_calls(outcome.unclear)} left alone: no record, several attempts, or corrected by other means.")
-
-    def _table(self, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-        texts = [columns, *(tuple(str(row[name]) for name in columns) for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        for line in texts:
-            self.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _names(word: str) -> list[Name]:

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from gateway_project.route_lines import lines, route_rows
+from gateway_project.route_lines import fallbacks, route_rows, route_table
+from gateway_project.tables import facts, show
 from routing.models import Route
 
 EMPTY = "No routes yet. Name models in a config.yaml and `apply -f` it, or add a deployment and a route in the admin."
@@ -27,29 +28,35 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"] == "show":
-            self._show(options["name"], as_json=options["as_json"])
+            self._show(options)
         else:
-            self._list(as_json=options["as_json"])
+            self._list(options)
 
-    def _list(self, *, as_json: bool) -> None:
+    def _list(self, options: dict[str, Any]) -> None:
         rows = route_rows(_routes())
-        if as_json:
+        if options["as_json"]:
             self.stdout.write(json.dumps(rows, indent=2))
+        elif rows:
+            self._table(rows, options)
         else:
-            self.stdout.write("\n".join(lines(rows)) if rows else EMPTY)
+            self.stdout.write(EMPTY)
 
-    def _show(self, name: str, *, as_json: bool) -> None:
+    def _show(self, options: dict[str, Any]) -> None:
+        name = options["name"]
         route = _routes().filter(name=name).first()
         if route is None:
             raise CommandError(f"There is no route {name!r}. {_hint(name)}")
-        row = route_rows([route])[0]
-        if as_json:
+        [row] = route_rows([route])
+        if options["as_json"]:
             self.stdout.write(json.dumps(row, indent=2))
             return
-        for title, value in row.items():
-            if title != "deployments" and value not in (None, "", []):
-                self.stdout.write(f"{title}: {', '.join(value) if isinstance(value, list) else value}")
-        self.stdout.write("\n" + "\n".join(lines([row])))
+        self.stdout.write("\n".join(facts({title: value for title, value in row.items() if title != "deployments"})) + "\n\n")
+        self._table([row], options)
+
+    def _table(self, rows: list[dict[str, Any]], options: dict[str, Any]) -> None:
+        show(self.stdout, route_table(rows), options)
+        if told := fallbacks(rows):
+            self.stdout.write("\n" + "\n".join(told))
 
 
 def _routes() -> QuerySet[Route]:

@@ -22,6 +22,7 @@ from gateway_project import env
 from gateway_project.background import LOOK_AGAIN_S, Background
 from gateway_project.bootstrap import FirstPerson, Started, bootstrap, first_words, keep_first_words, public_address
 from gateway_project.config_file import remember_config
+from gateway_project.config_reasons import explained
 from gateway_project.locks import INSTANCE_LOCK, SessionLock, join_the_others, take_file_lock
 from gateway_project.server import GatewayServer, ServerLimits, build_server
 from gateway_project.supervisor import Supervisor, follow
@@ -172,8 +173,8 @@ def bound_socket(host: str, port: int, *, reuse_port: bool = False) -> socket.so
 def warn_about_settings() -> None:
     """What was written and has no effect: said once, in one line each."""
     config = settings.TALLYGATE_CONFIG
-    if config.not_honoured:
-        log.warning("%s: these keys have no effect here: %s", config.path, ", ".join(config.not_honoured))
+    for line in explained(config.not_honoured):
+        log.warning("%s: no effect here: %s", config.path, line)
     if config.missing:
         log.warning("%s refers to environment names that are not set: %s", config.path, ", ".join(config.missing))
     if settings.DEBUG:

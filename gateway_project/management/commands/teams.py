@@ -12,8 +12,11 @@ from audit.trail import COMMAND_LINE
 from billing.actions import BudgetTerms, nano_of, set_budget
 from billing.models import Budget
 from gateway_project.named_rows import organisation_named, words_of
+from gateway_project.tables import Table, show
 from keys.actions import create_team
 from keys.models import Team
+
+EMPTY = "No teams yet. Make one with `teams create --name …`."
 
 
 class Command(BaseCommand):
@@ -36,9 +39,11 @@ class Command(BaseCommand):
         rows = [{"id": team.pk, "name": team.name, "cost_centre": team.cost_centre, "keys": getattr(team, "keys_n", 0)} for team in teams]
         if options["as_json"]:
             self.stdout.write(json.dumps(rows if options["verb"] == "list" else rows[0], indent=2))
-            return
-        for row in rows:
-            self.stdout.write(f"{row['id']}  {row['name']}")
+        elif rows:
+            lines = [(team.name, team.cost_centre, str(row["keys"]), team.pk) for team, row in zip(teams, rows, strict=True)]
+            show(self.stdout, Table(("name", "cost centre", "keys", "id"), lines, {"keys"}), options)
+        else:
+            self.stdout.write(EMPTY)
 
     def _create(self, options: dict[str, Any]) -> Team:
         if options["period"] and not options["max_budget"]:

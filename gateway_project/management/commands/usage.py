@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from gateway_project.management.commands.money import moment
-from gateway_project.spent import COLUMNS, as_json, lines, span, spent, total
+from gateway_project.spent import COLUMNS, as_json, span, spend_table, spent, total
+from gateway_project.tables import show
 
 DAYS = 30
 FORM = "%Y-%m-%d %H:%M"
@@ -37,7 +38,8 @@ class Command(BaseCommand):
             told = {"by": options["by"], "from": start.isoformat(), "to": end.isoformat(), "rows": found, "total": as_json(total(rows))}
             self.stdout.write(json.dumps(told, indent=2))
         elif rows:
-            self.stdout.write(f"{start:{FORM}} to {end:{FORM}} UTC\n\n" + "\n".join(lines(options["by"], rows)))
+            self.stdout.write(f"{start:{FORM}} to {end:{FORM}} UTC\n\n")
+            show(self.stdout, spend_table(options["by"], rows), options)
         else:
             self.stdout.write(_nothing(start, end))
 
