@@ -3,14 +3,14 @@
 The usage is that of the call's record: its price lines where it has some, for they tell parts of other models, else its token counts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from audit.models import RequestRecord
 from billing.models import LedgerEntry
@@ -50,18 +50,34 @@ class Outcome:
     by_model: dict[tuple[str, str], Difference] = field(default_factory=dict)
 
 
-def reprice(book: PriceBook, start: datetime, end: datetime, *, is_dry: bool) -> Outcome:
-    """Goes over the calls of [start, end), some hundred in one transaction. Done again it finds nothing to do."""
-    outcome, after = Outcome(), 0
-    while (last := _reprice_some(book, Q(at__gte=start, at__lt=end, pk__gt=after), outcome, is_dry=is_dry)) is not None:
+def reprice(book: PriceBook, start: datetime, end: datetime, *, is_dry: bool, tell: Callable[[int], None] | None = None) -> Outcome:
+    """Goes over the calls of [start, end), some hundred in one transaction, and tells how many. Done again it finds nothing to do."""
+    outcome, after, told = Outcome(), 0, 0
+    while (last := _reprice_some(book, _span(start, end) & Q(pk__gt=after), outcome, is_dry=is_dry)) is not None:
         after = last
+        if tell:
+            tell(outcome.calls - told)
+        told = outcome.calls
     return outcome
+
+
+def how_many(start: datetime, end: datetime) -> int:
+    """Calls that `reprice` would go over."""
+    return _calls().filter(_span(start, end)).count()
+
+
+def _span(start: datetime, end: datetime) -> Q:
+    return Q(at__gte=start, at__lt=end)
+
+
+def _calls() -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(budget_id=None).exclude(kind=LedgerEntry.Kind.ADJUST)
 
 
 @transaction.atomic
 def _reprice_some(book: PriceBook, which: Q, outcome: Outcome, *, is_dry: bool) -> int | None:
     """The next entries; returns the id of the last. Locked, so that two of us do not correct the same call."""
-    calls = LedgerEntry.objects.filter(which, budget_id=None).exclude(kind=LedgerEntry.Kind.ADJUST)
+    calls = _calls().filter(which)
     entries = list((calls if is_dry else calls.select_for_update()).order_by("pk")[:ENTRIES_AT_ONCE])
     adjustments = [one for entry, price, paid in _clear(entries, book, outcome) if (one := _difference(entry, price, paid, outcome))]
     if adjustments and not is_dry:

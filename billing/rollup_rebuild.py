@@ -3,6 +3,7 @@
 One transaction per quarter of an hour, so that calls go on being posted meanwhile; what comes out is what posting would have written.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -26,13 +27,15 @@ COUNTED = (
 )  # fmt: skip
 
 
-def rebuild(start: datetime | None = None, end: datetime | None = None) -> int:
-    """Every quarter that touches [start, end), all there are without bounds. Returns how many had anything in them."""
+def rebuild(start: datetime | None = None, end: datetime | None = None, *, tell: Callable[[int], None] | None = None) -> int:
+    """Every quarter that touches [start, end), all there are without bounds; tells each. Returns how many had anything in them."""
     done = 0
     after = start and datetime.fromtimestamp(quarter_of(start.timestamp()), UTC)
     while (quarter := _next(after)) is not None and (end is None or quarter < end):
         _rebuild(quarter)
         done += 1
+        if tell:
+            tell(1)
         after = quarter + QUARTER
     return done
 

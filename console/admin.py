@@ -1,4 +1,4 @@
-"""Admin pages of keys and, from `team_admin.py`, of teams. They live here, not in `keys/`, because a key is issued with its budget."""
+"""Admin pages of keys; those of teams, end users and tags have files beside it. They live here, for a key is issued with its budget."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,12 +24,14 @@ from billing.standing_columns import StandingColumns
 from console import use_cases
 from console.budget_columns import attach_budgets
 from console.connecting import Block, blocks, example_model
+from console.end_user_admin import EndUserAdmin
 from console.key_form import KeyForm, RotateForm
+from console.tag_admin import TagAdmin
 from console.team_admin import TeamAdmin
 from keys import actions as verbs
 from keys.models import VirtualKey
 
-__all__ = ["TeamAdmin", "VirtualKeyAdmin"]
+__all__ = ["EndUserAdmin", "TagAdmin", "TeamAdmin", "VirtualKeyAdmin"]
 
 STATE_COLOURS = {"active": "success", "blocked": "warning", "expired": "info", "revoked": "danger"}
 
@@ -67,6 +69,7 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
         (None, {"fields": ["name", "team", "user", "allowed_models"]}),
         (_("Money"), {"fields": [("max_budget", "budget_period"), "cost_centre"]}),
         (_("Limits"), {"fields": [("tpm_limit", "rpm_limit", "parallel_limit"), "model_limits", "expires_at", "allowed_ips"]}),
+        (_("Runners without a fixed address"), {"fields": [("required_header", "required_header_value")]}),
         (_("More"), {"fields": ["organisation", "tags", "metadata"]}),
     ]
 
@@ -100,6 +103,7 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
         vars(request)["issued_token"] = token
 
     def change_row(self, row: VirtualKey, changes: dict[str, Any], form: Any, actor: Actor) -> None:
+        changes |= form.header()
         if form.is_budget_changed():
             use_cases.change_key_with_budget(row, changes, form.terms(), actor=actor)
         else:

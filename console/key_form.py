@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from audit.rows import ChangeRefused
 from billing.actions import BudgetTerms
@@ -16,6 +16,7 @@ from console.use_cases import budgets_of
 from keys.actions import check_key_name
 from keys.forms import NamesField, ObjectField
 from keys.models import VirtualKey, check_model_limits, check_networks
+from keys.required_headers import COLUMNS, LONGEST, WrongHeader, columns
 from routing.models import Route
 
 PERIODS = [
@@ -43,6 +44,16 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
     allowed_ips = NamesField(
         label=_("Allowed addresses"), help_text=_("Addresses or ranges such as 10.0.0.0/8, with commas between them; empty means any.")
     )
+    required_header = forms.CharField(
+        label=_("Required header"), max_length=100, required=False, widget=UnfoldAdminTextInputWidget,
+        help_text=_("For runners without a fixed address: a header of your own, such as X-Runner-Secret. It opens the key besides the "
+                    "addresses, if there are any; without addresses every call needs it."),
+    )  # fmt: skip
+    required_header_value = forms.CharField(
+        label=_("Its secret value"), max_length=LONGEST, required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=_("Never shown again. Empty keeps what is."),
+    )  # fmt: skip
     tags = NamesField(label=_("Tags"), help_text=_("Go with every call made with this key, to cut spend by."))
     model_limits = ObjectField(label=_("Limits for single models"), help_text=LIMITS_HELP)
     metadata = ObjectField(label=_("Metadata"), help_text=_("A JSON object of your own. cost_center in it fills the cost centre."))
@@ -51,7 +62,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         model = VirtualKey
         fields = [
             "name", "team", "user", "organisation", "allowed_models", "tpm_limit", "rpm_limit", "parallel_limit",
-            "model_limits", "expires_at", "allowed_ips", "tags", "cost_centre", "metadata",
+            "model_limits", "expires_at", "allowed_ips", "required_header", "tags", "cost_centre", "metadata",
         ]  # fmt: skip
         labels = {
             "tpm_limit": _("Tokens per minute"), "rpm_limit": _("Requests per minute"), "parallel_limit": _("Calls at the same time"),
@@ -102,6 +113,20 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         limits: dict[str, Any] = self.cleaned_data["model_limits"]
         check_model_limits(limits)
         return limits
+
+    def clean(self) -> dict[str, Any]:
+        """The value becomes its hash here; nothing else of the form ever holds it."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        name, value = cleaned.get("required_header", ""), cleaned.pop("required_header_value", "")
+        row = VirtualKey.objects.filter(pk=self.instance.pk).values_list(*COLUMNS).first()
+        try:
+            cleaned |= columns(name, value, row)
+        except WrongHeader as error:
+            self.add_error("required_header", str(error))
+        return cleaned
+
+    def header(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in COLUMNS}
 
     def terms(self) -> BudgetTerms | None:
         amount = self.cleaned_data["max_budget"]

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from console.access import sees_everything
+from keys.access import sees_everything
 from keys.models import User
 
 

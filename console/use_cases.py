@@ -12,7 +12,8 @@ from billing.actions import BudgetTerms, change_budget, remove_budget, remove_bu
 from billing.models import Budget, LedgerEntry
 from billing.scopes import member_id
 from keys.actions import KeySpec, change_key, delete_key, delete_organisation, delete_team, delete_user, issue_key, remove_member
-from keys.models import Membership, Organisation, Team, User, VirtualKey
+from keys.models import EndUser, Membership, Organisation, Tag, Team, User, VirtualKey
+from keys.people_actions import delete_end_user, delete_tag
 
 
 @transaction.atomic
@@ -90,6 +91,18 @@ def delete_user_with_all(user: User, *, actor: Actor) -> None:
     delete_user(user, actor=actor)
 
 
+@transaction.atomic
+def delete_end_user_with_budgets(end_user: EndUser, *, actor: Actor) -> None:
+    remove_budgets(Budget.Scope.END_USER, end_user.pk, actor=actor)
+    delete_end_user(end_user, actor=actor)
+
+
+@transaction.atomic
+def delete_tag_with_budgets(tag: Tag, *, actor: Actor) -> None:
+    remove_budgets(Budget.Scope.TAG, tag.pk, actor=actor)
+    delete_tag(tag, actor=actor)
+
+
 def budgets_of(scope: str, *scope_ids: str) -> QuerySet[Budget]:
     return Budget.objects.filter(scope=scope, scope_id__in=scope_ids).select_related("plan").order_by("id")
 
@@ -100,6 +113,6 @@ def main_budget(budgets: Iterable[Budget]) -> Budget | None:
 
 
 def spent_in_ledger(column: str, ids: Iterable[str]) -> dict[str, int]:
-    """All that each key, team or organisation (`key_id`, `team_id`, `organisation_id`) ever cost, in nano-USD."""
+    """All that each key, team, organisation … (`key_id`, `team_id`, `organisation_id`, `end_user`) ever cost, in nano-USD."""
     rows = LedgerEntry.objects.filter(**{f"{column}__in": list(ids)}).order_by().values_list(column)
     return dict(rows.annotate(Sum("amount_nano")))

@@ -1,9 +1,9 @@
-"""/user, /team and /tag/daily/activity: what was used day by day, and by what it was used, in LiteLLM's shape.
+"""/user, /team, /customer and /tag/daily/activity: what was used day by day, and by what it was used, in LiteLLM's shape.
 
 Models stand under the public names that were called; a page holds at most DAYS_PER_PAGE days.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router
 
+from console.management.customer_figures import customer_tallies
 from console.management.errors import Refused
 from console.management.spend_access import reader, reader_of
 from console.management.spend_asked import DAY, Days, Text, by_key, by_teams, by_user, during, listed, name_unused
@@ -26,6 +27,8 @@ UNKNOWN_BY_TAG = dict.fromkeys(("cache_read_input_tokens", "cache_creation_input
 BREAKDOWNS = ("models", "model_groups", "providers", "api_keys", "entities", "mcp_servers", "endpoints")
 
 Row = dict[str, Any]
+# Which calls, grouped by what, in which time zone.
+Read = Callable[[Q, Sequence[str], tzinfo], list[Group]]
 
 
 class Paged(Days):
@@ -62,6 +65,11 @@ class TeamActivity(Paged):
     team_ids: Text = ""
 
 
+class CustomerActivity(Paged):
+    end_user_ids: Text = ""
+    exclude_end_user_ids: Text = ""
+
+
 class TagActivity(Paged):
     tags: Text = ""
 
@@ -82,6 +90,19 @@ def team_activity(request: HttpRequest, response: HttpResponse, asked: Query[Tea
     name_unused(request, response, asked)
     where = who.scope() & during(asked.span()) & by_key(who, asked.api_key) & by_teams(who, asked.team_ids) & asked.by_model()
     return _activity(asked, where, "team_id", UTC)
+
+
+@router.get("/customer/daily/activity", summary="What was used for customers, day by day")
+@router.get("/end_user/daily/activity", include_in_schema=False)
+def customer_activity(request: HttpRequest, response: HttpResponse, asked: Query[CustomerActivity]) -> Row:
+    """Out of the single calls, as long as those are kept; money out of the ledger."""
+    who = reader_of(request)
+    name_unused(request, response, asked)
+    where = who.scope() & during(asked.span()) & by_key(who, asked.api_key) & asked.by_model() & ~Q(end_user="")
+    if named := listed(asked.end_user_ids):
+        where &= Q(end_user__in=named)
+    where &= ~Q(end_user__in=listed(asked.exclude_end_user_ids))
+    return _activity(asked, where, "end_user", UTC, customer_tallies)
 
 
 @router.get("/tag/daily/activity", summary="What was used under tags, day by day")
@@ -122,14 +143,14 @@ def metrics(tally: Tally) -> Row:
     }
 
 
-def _activity(asked: Paged, where: Q, entity: str, zone: tzinfo) -> Row:
+def _activity(asked: Paged, where: Q, entity: str, zone: tzinfo, read: Read = tallies) -> Row:
     """Four queries of sums, whatever the number of calls."""
-    days = _by_day(tallies(where, ["day"], zone))
+    days = _by_day(read(where, ["day"], zone))
     shown = asked.cut(days)
     results = {day: _day(day, days[day]) for day in shown}
     if shown:
         where &= during((_midnight(shown[-1], zone), _midnight(shown[0], zone) + DAY))
-        found = {column: tallies(where, ["day", column, "key_id"], zone) for column in ("route", "provider", entity)}
+        found = {column: read(where, ["day", column, "key_id"], zone) for column in ("route", "provider", entity)}
         keys = KeyNames(key_id for (_, _, key_id), _ in found["route"])
         teams = team_names(team_id for (_, team_id, _), _ in found.get("team_id", ()))
         for name, column in (("models", "route"), ("model_groups", "route"), ("providers", "provider"), ("entities", entity)):

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja import Router
 
@@ -30,10 +31,16 @@ def list_callbacks(request: HttpRequest) -> dict[str, list[str]]:
 
 @router.get("/get/config/callbacks")
 def config_callbacks(request: HttpRequest) -> dict[str, Any]:
-    return {"status": "success", "callbacks": [], "alerts": [], "available_callbacks": {}, "router_settings": _router_settings()}
+    """Callbacks that the configuration file names are configured, and not active: the lists above stay empty."""
+    named = [
+        {"name": name, "type": when, "variables": {}, "is_active": False}
+        for when, names in settings.TALLYGATE_CONFIG.callbacks.items()
+        for name in names
+    ]
+    return {"status": "success", "callbacks": named, "alerts": [], "available_callbacks": {}, "router_settings": router_settings()}
 
 
-def _router_settings() -> dict[str, Any]:
+def router_settings() -> dict[str, Any]:
     """The routing policy under LiteLLM's names, and the fallbacks of all routes as the lists that config.yaml has."""
     policy = RoutingPolicy.objects.first() or RoutingPolicy()
     routes = list(Route.objects.filter(is_active=True).order_by("name"))

@@ -5,7 +5,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from audit.trail import Actor
 from console.management.errors import Refused
@@ -13,6 +13,14 @@ from console.management.fields import Body, LimitsByModel, MoneyByModel
 from keys.actions import KeySpec, known_user
 from keys.durations import WrongDuration, after
 from keys.models import Organisation, Team, VirtualKey
+from keys.required_headers import WrongHeader, columns
+
+
+class Header(BaseModel):
+    """A header that opens a key besides its addresses. The value comes in and never goes out."""
+
+    name: str
+    value: str
 
 
 class KeyFields(MoneyByModel, LimitsByModel):
@@ -27,6 +35,7 @@ class KeyFields(MoneyByModel, LimitsByModel):
     tags: list[str] | None = None
     blocked: bool | None = None
     allowed_ips: list[str] | None = None
+    required_header: Header | None = None
 
 
 class RotatedKey(KeyFields):
@@ -60,6 +69,8 @@ def changes_of(asked: KeyFields, actor: Actor, now: datetime, known: VirtualKey 
         changes["organisation"] = organisation_named(asked.organization_id)
     if "user_id" in sent:
         changes["user"] = known_user(asked.user_id, actor=actor) if asked.user_id else None
+    if "required_header" in sent:
+        changes |= _header(asked.required_header)
     if sent & {"model_rpm_limit", "model_tpm_limit"}:
         changes["model_limits"] = asked.model_limits(known.model_limits if known else {})
     if ignored := asked.ignored():
@@ -75,6 +86,13 @@ def plain_changes(asked: Body, table: Mapping[str, tuple[str, Any]]) -> dict[str
 
 def spec_of(asked: KeyFields, actor: Actor, now: datetime) -> KeySpec:
     return KeySpec(**changes_of(asked, actor, now))
+
+
+def _header(asked: Header | None) -> dict[str, Any]:
+    try:
+        return columns(asked.name, asked.value) if asked else columns("", "")
+    except WrongHeader as error:
+        raise Refused(str(error), param="required_header") from error
 
 
 def _expiry(duration: str | None, now: datetime) -> datetime | None:

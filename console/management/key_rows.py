@@ -41,6 +41,7 @@ def _row(key: VirtualKey) -> dict[str, Any]:
         "tpm_limit": key.tpm_limit,
         "rpm_limit": key.rpm_limit,
         "allowed_ips": key.allowed_ips,
+        "required_header": {"name": key.required_header} if key.required_header else None,
         "metadata": key.metadata,
         "tags": key.tags,
         "blocked": key.is_blocked or key.revoked_at is not None,

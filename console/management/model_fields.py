@@ -4,18 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
+from console.management.credential_values import AWS, AZURE, PARTS, fits, secret_of, texts
 from console.management.errors import Refused
 from console.management.fields import BigLimit, Body, Limit
 from routing.model_names import passed_on, read_name
 from routing.models import Credential, Deployment
 
-FROM_ENVIRONMENT = "os.environ/"
 # With these a deployment would be opened by something else than what was sent, so they are not merely named as ignored.
-PARTS_OF_CREDENTIALS = frozenset(
-    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_profile_name", "aws_role_name", "aws_session_name",
-     "aws_web_identity_token", "aws_external_id", "vertex_credentials", "azure_ad_token", "tenant_id", "client_id", "client_secret",
-     "organization"}
-)  # fmt: skip
+PARTS_OF_CREDENTIALS = AWS | AZURE | {"vertex_credentials", "organization"}
 # Their field → ours.
 PLAIN = {
     "api_base": "base_url",
@@ -73,7 +69,12 @@ class ModelFields(Body):
 
     def all_ignored(self) -> dict[str, Any]:
         parts = {"litellm_params": self.litellm_params, "model_info": self.model_info}
-        inner = {f"{part}.{name}": value for part, body in parts.items() for name, value in body.ignored().items()}
+        inner = {
+            f"{part}.{name}": value
+            for part, body in parts.items()
+            for name, value in body.ignored().items()
+            if name not in PARTS_OF_CREDENTIALS
+        }
         return self.ignored() | inner
 
 
@@ -85,9 +86,6 @@ class NewModel(ModelFields):
 def changes_of(asked: ModelFields, route: str) -> dict[str, Any]:
     """A deployment's columns, less its credential: only what was sent. `route` is the public name that will lead to it."""
     params = asked.litellm_params
-    if held := sorted(PARTS_OF_CREDENTIALS & params.ignored().keys()):
-        text = f"{held[0]} is a part of a credential. Enter the credential in the admin, and give its name as litellm_credential_name."
-        raise Refused(text, param=f"litellm_params.{held[0]}")
     changes = {ours: value for theirs, ours in PLAIN.items() if (value := getattr(params, theirs)) is not None}
     if "base_url" in changes:
         changes["base_url"] = changes["base_url"].rstrip("/")
@@ -112,15 +110,18 @@ def named(params: ModelParams, route: str) -> dict[str, Any]:
     return {"provider": found.provider, "model": model} | {name: value for name, value in said.items() if value}
 
 
-def secret_of(params: ModelParams) -> str:
-    """A provider key, or a reference in our way of writing it."""
-    written = (params.api_key or "").strip()
-    return f"env:{written.removeprefix(FROM_ENVIRONMENT)}" if written.startswith(FROM_ENVIRONMENT) else written
+def secret_in(params: ModelParams, provider: str) -> str:
+    """What opens the provider, of what was sent: a key, a reference, or the parts that this provider takes."""
+    parts = {name: value for name, value in params.ignored().items() if name in PARTS_OF_CREDENTIALS}
+    if foreign := sorted(parts.keys() - PARTS.get(provider, frozenset())):
+        text = f"{foreign[0]} is no part of what opens {provider}."
+        raise Refused(text, param=f"litellm_params.{foreign[0]}")
+    return secret_of(texts({"api_key": params.api_key} | parts))
 
 
 def credential_named(name: str, provider: str) -> Credential:
     found = Credential.objects.filter(name=name).first()
-    if found is None or found.provider != provider:
+    if found is None or not fits(found, provider):
         raise Refused(f"There is no credential {name[:200]!r} for {provider}.", param="litellm_params.litellm_credential_name")
     return found
 

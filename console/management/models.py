@@ -9,9 +9,10 @@ from ninja import Router, Schema
 from audit.trail import Actor
 from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
+from console.management.credential_values import places_of
 from console.management.errors import Refused
 from console.management.fields import name_ignored
-from console.management.model_fields import ModelFields, ModelParams, NewModel, changes_of, credential_named, named_deployment, secret_of
+from console.management.model_fields import ModelFields, ModelParams, NewModel, changes_of, credential_named, named_deployment, secret_in
 from console.management.model_rows import drop_unused_key, first_target, lead, lead_anew, model_row, own_key, refuse_if_from_file, take_out
 from keys.models import new_id
 from routing.actions import change_deployment, create_deployment, delete_deployment
@@ -38,6 +39,8 @@ def new_model(request: HttpRequest, response: HttpResponse, asked: NewModel) -> 
         raise Refused(f"There is a model with id={deployment.pk} already.", param="model_info.id")
     with transaction.atomic():
         deployment.credential = _credential(deployment, asked.litellm_params, actor)
+        for column, value in _places(deployment, asked.litellm_params, deployment.credential).items():
+            setattr(deployment, column, value)
         create_deployment(deployment, actor=actor)
         lead(asked.model_name, first_target(deployment, asked), actor=actor)
     name_ignored(response, asked.all_ignored())
@@ -54,13 +57,14 @@ def update_model(request: HttpRequest, response: HttpResponse, asked: ModelField
         target = deployment.targets.select_related("route").first()
         changes = changes_of(asked, asked.model_name or (target.route.name if target else ""))
         provider = changes.get("provider", deployment.provider)
-        has_key = bool(params.api_key or params.litellm_credential_name)
+        has_key = bool(params.litellm_credential_name or secret_in(params, provider))
         if provider != deployment.provider and deployment.credential and not has_key:
             text = f"The model's key is one of {deployment.provider}. Send the key of {provider} too."
             raise Refused(text, param="litellm_params.api_key")
         if has_key:
             deployment.provider = provider
-            changes["credential"] = _credential(deployment, params, actor)
+            changes["credential"] = credential = _credential(deployment, params, actor)
+            changes = _places(deployment, params, credential) | changes
         deployment = change_deployment(deployment, changes, actor=actor)
         drop_unused_key(deployment, actor=actor)
         lead_anew(deployment, asked, actor=actor)
@@ -84,8 +88,14 @@ def delete_model(request: HttpRequest, asked: NamedModel) -> dict[str, Any]:
 def _credential(deployment: Deployment, params: ModelParams, actor: Actor) -> Credential | None:
     if params.litellm_credential_name:
         return credential_named(params.litellm_credential_name, deployment.provider)
-    secret = secret_of(params)
+    secret = secret_in(params, deployment.provider)
     return own_key(deployment, secret, actor=actor) if secret else None
+
+
+def _places(deployment: Deployment, params: ModelParams, credential: Credential | None) -> dict[str, str]:
+    """Where the deployment is by the values of the credential that it names; what it says itself counts more."""
+    found = places_of(credential) if params.litellm_credential_name else {}
+    return {column: value for column, value in found.items() if not getattr(deployment, column)}
 
 
 def _name(route: str, deployment: Deployment) -> str:

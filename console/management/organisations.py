@@ -1,4 +1,4 @@
-"""/organization/… at LiteLLM's paths, in LiteLLM's shapes. People belong to teams here, so an organisation has no members of its own."""
+"""/organization/… at LiteLLM's paths, in LiteLLM's shapes. Who belongs to one: organisation_members.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,11 @@ from billing.models import Budget
 from console import use_cases
 from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
+from console.management.budget_table import budget_table
 from console.management.errors import Refused
 from console.management.fields import MoneyByModel, name_ignored
 from console.management.key_fields import plain_changes
+from console.management.organisation_member_rows import members_of
 from console.management.team_rows import team_rows
 from console.management.terms import MoneyRows, set_money
 from console.management.wire import usd
@@ -34,7 +36,6 @@ PLAIN: dict[str, tuple[str, Any]] = {
     "metadata": ("metadata", {}),
     "blocked": ("is_blocked", False),
 }
-SHOWN_TERMS = ("max_budget", "soft_budget", "budget_duration", "budget_reset_at", "model_max_budget")
 
 
 class OrganisationFields(MoneyByModel):
@@ -142,18 +143,18 @@ def _rows(found: QuerySet[Organisation]) -> list[dict[str, Any]]:
     organisations = list(found.prefetch_related(Prefetch("teams", Team.objects.order_by("name"))))
     ids = [organisation.pk for organisation in organisations]
     moneys, totals = MoneyRows(Budget.Scope.ORGANISATION, ids, now), use_cases.spent_in_ledger("organisation_id", ids)
+    members = members_of(ids)
     teams: dict[str, list[dict[str, Any]]] = {}
     for row in team_rows([team for organisation in organisations for team in organisation.teams.all()], now):
         teams.setdefault(row["organization_id"], []).append(row)
     return [
-        _row(organisation, moneys.row(organisation.pk), usd(totals.get(organisation.pk, 0))) | {"teams": teams.get(organisation.pk, [])}
+        _row(organisation, moneys.row(organisation.pk), usd(totals.get(organisation.pk, 0)))
+        | {"teams": teams.get(organisation.pk, []), "members": members.get(organisation.pk, [])}
         for organisation in organisations
     ]
 
 
 def _row(organisation: Organisation, money: dict[str, Any], spent: Any) -> dict[str, Any]:
-    """LiteLLM keeps an organisation's money in a table of its own, so the row has one even when the terms came without a plan."""
-    terms = {name: money[name] for name in SHOWN_TERMS} | {"budget_id": money["budget_id"]}
     return {
         "organization_id": organisation.pk,
         "organization_alias": organisation.name,
@@ -162,8 +163,7 @@ def _row(organisation: Organisation, money: dict[str, Any], spent: Any) -> dict[
         "models": organisation.allowed_models,
         "metadata": organisation.metadata,
         "blocked": organisation.is_blocked,
-        "members": [],
-        "litellm_budget_table": money["litellm_budget_table"] or (terms if money["budgets"] else None),
+        "litellm_budget_table": budget_table(money),
         "budgets": money["budgets"],
         "created_at": organisation.created_at,
         "updated_at": organisation.created_at,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from billing.models import Budget, LedgerEntry
 from billing.scopes import member_id
@@ -79,9 +79,9 @@ def membership_rows(teams: Sequence[Team], now: datetime) -> dict[str, list[dict
     return found
 
 
-def keys_by_team(teams: Sequence[Team], now: datetime) -> dict[str, list[dict[str, Any]]]:
-    """The newest keys of all the teams together, by team id."""
-    keys = list(VirtualKey.objects.filter(team__in=teams, revoked_at=None)[:KEYS_SHOWN])
+def keys_by_team(teams: Sequence[Team], now: datetime, seen: QuerySet[VirtualKey]) -> dict[str, list[dict[str, Any]]]:
+    """The newest of the keys that the asker may see, of all the teams together, by team id."""
+    keys = list(seen.filter(team__in=teams, revoked_at=None)[:KEYS_SHOWN])
     found: dict[str, list[dict[str, Any]]] = {team.pk: [] for team in teams}
     for key, row in zip(keys, key_rows(keys, now), strict=True):
         found[str(key.team_id)].append(row | {"token": key.token_hash})

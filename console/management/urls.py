@@ -5,7 +5,24 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
-from console.management import activity, budgets, configuration, global_spend, health, keys, models, organisations, spend, teams, users
+from console.management import (
+    activity,
+    budgets,
+    configuration,
+    credentials,
+    customers,
+    general_settings,
+    global_spend,
+    health,
+    keys,
+    models,
+    organisation_members,
+    organisations,
+    spend,
+    tags,
+    teams,
+    users,
+)
 from console.management.errors import Refused, answer_change_refused, answer_refused, answer_unreadable
 from console.management.wire import JsonParser, JsonRenderer
 from keys.sso import login_by_link
@@ -22,7 +39,7 @@ api.add_router("", health.router)
 api.add_router("", models.router)
 api.add_router("", organisations.router)
 api.add_router("", configuration.router)
-for module in (spend, global_spend, activity):
+for module in (spend, global_spend, activity, customers, tags, organisation_members, credentials, general_settings):
     api.add_router("", module.router)
 api.exception_handler(Refused)(answer_refused)
 api.exception_handler(ChangeRefused)(answer_change_refused)

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from billing.models import Budget
+from console.management.organisation_member_rows import places_of
 from console.management.terms import MoneyRows
 from console.management.user_fields import ROLES
 from console.management.wire import usd
@@ -16,7 +17,7 @@ from keys.models import Membership, User, VirtualKey
 THEIR_ROLES = {ours: theirs for theirs, ours in ROLES.items()}
 # What LiteLLM's answer holds when nothing was sent.
 UNUSED: dict[str, Any] = {
-    "models": [], "team_id": None, "organization_memberships": None, "sso_user_id": None, "allowed_cache_controls": [], "model_spend": {},
+    "models": [], "team_id": None, "sso_user_id": None, "allowed_cache_controls": [], "model_spend": {},
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ def user_row(user: User, now: datetime) -> dict[str, Any]:
 def user_rows(users: Sequence[User], now: datetime) -> list[dict[str, Any]]:
     ids = [user.pk for user in users]
     moneys, totals = MoneyRows(Budget.Scope.USER, ids, now), spent_in_ledger("user_id", ids)
+    places = places_of(ids)
     teams: dict[str, list[str]] = {}
     for user_id, team_id in Membership.objects.filter(user_id__in=ids).order_by("pk").values_list("user_id", "team_id"):
         teams.setdefault(user_id, []).append(team_id)
@@ -34,7 +36,7 @@ def user_rows(users: Sequence[User], now: datetime) -> list[dict[str, Any]]:
     counts = dict(live.values_list("user_id").annotate(Count("pk")))
     return [
         _row(user) | {"teams": teams.get(user.pk, []), "key_count": counts.get(user.pk, 0), "spend": usd(totals.get(user.pk, 0))}
-        | moneys.row(user.pk)
+        | {"organization_memberships": places.get(user.pk, [])} | moneys.row(user.pk)
         for user in users
     ]  # fmt: skip
 

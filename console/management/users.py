@@ -24,7 +24,7 @@ from console.management.terms import set_money
 from console.management.user_fields import NewUser, TeamPlace, Text, UserFields, changes_of, draft_of, named_user, role_of
 from console.management.user_rows import user_row, user_rows
 from keys.actions import add_member, change_user, create_user, issue_key
-from keys.models import Membership, Team, User, VirtualKey
+from keys.models import Membership, OrganisationMembership, User
 
 router = Router(tags=["users"], auth=any_administrator)
 
@@ -99,7 +99,8 @@ def delete_users(request: HttpRequest, asked: NamedUsers) -> int:
 def user_info(request: HttpRequest, response: HttpResponse, user_id: Text = "") -> dict[str, Any]:
     """A person with keys and teams; without a name, whoever asks. The master key is nobody: it is told everybody's keys and teams."""
     person, now = _asked_for(asker_of(request), user_id), timezone.now()
-    keys, teams = VirtualKey.objects.filter(revoked_at=None), Team.objects.all()
+    reach = asker_of(request).reach
+    keys, teams = reach.keys().filter(revoked_at=None), reach.teams()
     if person:
         keys, teams = keys.filter(user=person), teams.filter(memberships__user=person)
     shown = list(keys[:KEYS_SHOWN])
@@ -166,8 +167,10 @@ def _matching(asked: Listed) -> QuerySet[User]:
     if asked.team:
         people = people.filter(pk__in=Membership.objects.filter(team_id=asked.team).values("user_id"))
     if asked.organization_ids:
-        inside = Membership.objects.filter(team__organisation_id__in=asked.organization_ids.split(","))
-        people = people.filter(pk__in=inside.values("user_id"))
+        named = asked.organization_ids.split(",")
+        in_teams = Membership.objects.filter(team__organisation_id__in=named).values("user_id")
+        inside = OrganisationMembership.objects.filter(organisation_id__in=named).values("user_id")
+        people = people.filter(Q(pk__in=in_teams) | Q(pk__in=inside))
     if asked.sort_by and asked.sort_by not in SORTED:
         raise Refused(f"sort_by is one of {', '.join(SORTED)}.", param="sort_by")
     order = ("-" if asked.sort_order == "desc" else "") + SORTED[asked.sort_by] if asked.sort_by else "-date_joined"

@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from billing import keeper as keeper_module
 from billing import shares
-from billing.bank import TreasuryClosed, Wish
+from billing.bank import BURST_S, TreasuryClosed, Wish
 from billing.budget_book import BudgetBook, BudgetRow
 from billing.holds import Purse
 from billing.keeper import Keeper
@@ -192,7 +192,7 @@ def test_burn_follows_a_rush_at_once_and_forgets_it_within_minutes(budget: Budge
     async def scene(keeper: Keeper, purse: Purse) -> None:
         (await keeper.bank.hold([purse], 100)).settle(60)
         await keeper._beat()
-        assert purse.burn == 60 * keeper_module.BURST_S
+        assert purse.burn == 60 * BURST_S
         for _ in range(240):
             keeper._changed([purse])
         assert purse.burn < 60

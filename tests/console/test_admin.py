@@ -14,7 +14,8 @@ from billing.actions import BudgetTerms, set_budget
 from billing.models import Budget, BudgetPlan, LedgerEntry, Price
 from billing.plans import make_plan
 from keys.actions import add_member
-from keys.models import Membership, Organisation, Team, User, VirtualKey
+from keys.models import EndUser, Membership, Organisation, Tag, Team, User, VirtualKey
+from keys.people_actions import create_tag, known_end_user
 from keys.secrets import hash_token
 from routing.credentials import resolve
 from routing.diagnosis import SENTENCES
@@ -34,7 +35,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-EDITABLE = [Team, User, Organisation, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route, RoutingPolicy]
+EDITABLE = [Team, User, Organisation, EndUser, Tag, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route, RoutingPolicy]
 READ_ONLY = [AuditEvent, RequestRecord, LedgerEntry, Outbox]
 
 
@@ -64,6 +65,8 @@ def one_of_each() -> list[Any]:
         key.team,
         key.user,
         make_organisation(),
+        known_end_user("eve", actor=SYSTEM),
+        create_tag(Tag(name="nightly"), actor=SYSTEM),
         budget,
         plan,
         price,
@@ -318,9 +321,10 @@ def test_last_administrator_cannot_lose_the_role(web: Client) -> None:
 
 
 def test_organisation_leaves_events(web: Client) -> None:
-    web.post(page(Organisation, "add"), {"name": "Acme", "metadata": "{}"})
+    form = {"name": "Acme", "metadata": "{}"} | inline("memberships")
+    web.post(page(Organisation, "add"), form)
     acme = Organisation.objects.get()
-    web.post(page(Organisation, "change", acme.pk), {"name": "Acme Ltd", "metadata": "{}"})
+    web.post(page(Organisation, "change", acme.pk), form | {"name": "Acme Ltd"})
     web.post(page(Organisation, "delete", acme.pk), {"post": "yes"})
     told = [event.event for event in AuditEvent.objects.order_by("-id")[:3]]
     assert told == ["organisation.deleted", "organisation.changed", "organisation.created"]

@@ -179,18 +179,29 @@ def test_master_key_opens_whichever_header_carries_it(client: Client, header: st
     assert client.post("/key/generate", "{}", content_type="application/json", headers={header: prefix + master()}).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", "sk-wrong", "ünïcode", "x" * 5000, "sk-master-for-test", "sk-master-for-tests2"])
+@pytest.mark.parametrize("token", ["sk-wrong", "ünïcode", "x" * 5000, "sk-master-for-test", "sk-master-for-tests2"])
 def test_wrong_key_is_a_401_before_the_body_is_read(client: Client, token: str) -> None:
     answer = client.post("/key/generate", "{", content_type="application/json", headers={"x-api-key": token})
-    assert (answer.status_code, answer.json()["error"]["type"], answer.json()["error"]["code"]) == (401, "auth_error", "401")
+    told = answer.json()["error"]
+    assert (answer.status_code, told["type"], told["code"]) == (401, "token_not_found_in_db", "401")
 
 
-def test_neither_session_nor_virtual_key_nor_hash_is_a_master_key(client: Client) -> None:
-    key, token = make_key()
+def test_no_key_is_a_401(client: Client) -> None:
+    answer = client.post("/key/generate", "{", content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (401, "auth_error")
+
+
+def test_neither_session_nor_hash_is_a_key(client: Client) -> None:
+    key, _ = make_key()
     client.force_login(make_admin())
-    for secret in ("", token, key.token_hash, hash_token(master())):
+    for secret in ("", key.token_hash, hash_token(master())):
         assert client.post("/key/generate", "{}", content_type="application/json", headers={"x-api-key": secret}).status_code == 401
         assert client.get("/key/info", {"key": key.pk}, headers={"x-api-key": secret}).status_code == 401
+
+
+def test_key_of_nobody_issues_none(client: Client) -> None:
+    _, token = make_key(team=make_team())
+    assert client.post("/key/generate", "{}", content_type="application/json", headers={"x-api-key": token}).status_code == 403
 
 
 def test_info_is_found_by_key_and_by_hash(client: Client) -> None:
@@ -423,6 +434,6 @@ def test_wrong_list_is_refused(client: Client, query: dict[str, Any]) -> None:
     assert client.get("/key/list", query, headers={"x-api-key": master()}).status_code in {400, 422}
 
 
-@pytest.mark.parametrize("path", ["/key/list", "/team/list", "/budget/list", "/team/info?team_id=x", "/budget/settings?budget_id=x"])
-def test_reading_needs_the_master_key(client: Client, path: str) -> None:
-    assert client.get(path, headers={"x-api-key": make_key()[1]}).status_code == 401
+@pytest.mark.parametrize("path", ["/budget/list", "/team/info?team_id=x", "/budget/settings?budget_id=x"])
+def test_reading_of_all_needs_more_than_a_key(client: Client, path: str) -> None:
+    assert client.get(path, headers={"x-api-key": make_key()[1]}).status_code == 403
