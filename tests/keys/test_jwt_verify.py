@@ -88,7 +88,7 @@ def test_claims_that_do_not_hold_are_refused(claims: dict[str, Any]) -> None:
     assert refused(signed(**{**GOOD, **claims}), trust=STRICT) == "token_invalid"
 
 
-@pytest.mark.parametrize("exp", [0, 1, -5, True, int(time.time()) - 1])
+@pytest.mark.parametrize("exp", [0, 1, -5, True, int(time.time()) - 1], ids=["start", "one", "before", "true", "now"])
 def test_token_whose_time_is_over_is_told_so(exp: int) -> None:
     assert refused(signed(exp=exp)) == "token_expired"
 
