@@ -16,6 +16,8 @@ from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
 from keys.models import EVERY_MODEL, Membership, Organisation, Team, User, VirtualKey, new_id
 from keys.secrets import hash_token, last_four, make_token, problem_with
+from keys.sso_groups import SSO_MARK
+from keys.sso_sessions import end_sessions
 
 LONGEST_OVERLAP = timedelta(days=30)
 COST_CENTRE_NAMES = ("cost_centre", "cost_center")
@@ -268,9 +270,15 @@ def known_user(user_id: str, *, actor: Actor) -> User:
 
 def change_user(user: User, changes: Mapping[str, Any], *, actor: Actor) -> User:
     wanted = _with_admin_flags(allowed_changes(changes, USER_FIELDS))
+    if "metadata" in wanted and SSO_MARK in user.metadata:
+        # a script that writes its own metadata does not make memberships by groups into memberships by hand
+        wanted["metadata"] = {SSO_MARK: user.metadata[SSO_MARK]} | wanted["metadata"]
     with _an_admin_remains():
         # an id of another system may have become the username: it is checked only when it is to change
-        return change_row(user, wanted, event="user.changed", actor=actor, unchecked={"username"} - wanted.keys())
+        changed = change_row(user, wanted, event="user.changed", actor=actor, unchecked={"username"} - wanted.keys())
+        if changed.is_blocked or not changed.is_active:
+            end_sessions(changed)
+        return changed
 
 
 def set_password(user: User, password: str, *, actor: Actor) -> User:

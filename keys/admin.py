@@ -3,6 +3,9 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -19,7 +22,8 @@ from keys.forms import NamesField, ObjectField
 from keys.models import Organisation, OrganisationMembership, User
 
 # Their pages would write without an audit event; roles take the place of groups.
-for _unwanted in (Group, EmailAddress):
+# allauth's forms would show secrets, and change who signs in as whom without an audit event.
+for _unwanted in (Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     if admin.site.is_registered(_unwanted):
         admin.site.unregister(_unwanted)
 

@@ -1,8 +1,11 @@
 """Signing in: allauth's adapter (nobody signs up by themselves) and the one-time link of `tallygate admin login-link`."""
 
 from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -17,14 +20,32 @@ from django.views.decorators.http import require_GET
 
 from audit.trail import Actor, describe, record_change
 from keys.actions import create_user, set_password
+from keys.authenticate import client_ip
 from keys.models import User
+from keys.sso_backend import BACKEND
 
 LINK_LASTS = timedelta(minutes=15)
+
+
+def address_of(request: HttpRequest) -> str:
+    """The visitor's address, which limits on attempts, sessions and the audit trail go by."""
+    trusted = tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES)
+    return client_ip(request.META.get("REMOTE_ADDR", ""), request.headers.get("x-forwarded-for", ""), trusted)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return address_of(request) or "127.0.0.1"
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Every way in comes by here, passkeys and identity providers too."""
+        if user.is_blocked or not user.is_active:
+            return render(request, "account/account_inactive.html", status=403)
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return response
 
     def set_password(self, user: User, password: str) -> None:
         """allauth's pages change passwords through this, so the audit trail sees it."""
@@ -82,8 +103,9 @@ def login_by_link(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         if not user or not LINK_TOKENS.check_token(user, token):
             return render(request, "login_link_failed.html", status=403)
         before = describe(user)
-        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-        actor = Actor("user", id=user.pk, name=str(user), ip=request.META.get("REMOTE_ADDR", ""))
+        login(request, user, backend=BACKEND)
+        UserSession.objects.create_from_request(request)
+        actor = Actor("user", id=user.pk, name=str(user), ip=address_of(request))
         record_change(
             "user.signed_in_by_link",
             user,
