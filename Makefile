@@ -12,7 +12,7 @@ PYTEST := $(PY) -m pytest -n auto
 TYPED := keys billing routing audit proxy console gateway_project tests bench
 CHECKS := check-format check-lint check-types check-imports check-django check-migrations check-locks
 
-.PHONY: help setup run test check $(CHECKS) services test-services e2e test-all bench lock
+.PHONY: help setup run demo test check $(CHECKS) services test-services e2e test-all chaos bench screenshots lock
 
 help: ## show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -22,6 +22,10 @@ setup: .venv/.project ## make .venv from the hashed lock
 
 run: .venv/.project ## start on http://127.0.0.1:4000 (make run ARGS="--port 5000")
 	@exec .venv/bin/tallygate serve $(ARGS)
+
+demo: .venv/.project ## make run with two organisations and sixty days of traffic to look at
+	@TALLYGATE_HOME="$${TALLYGATE_HOME:-$(CURDIR)/var/demo}" .venv/bin/tallygate seed-demo
+	@TALLYGATE_HOME="$${TALLYGATE_HOME:-$(CURDIR)/var/demo}" exec .venv/bin/tallygate serve $(ARGS)
 
 test: .venv/.dev ## fast suite: SQLite, no services
 	@echo "Fast suite on SQLite."
@@ -52,6 +56,9 @@ chaos: .venv/.dev ## kill -9 under load for a minute, then the ledger against th
 
 bench: .venv/.dev ## side-by-side benchmarks, prints ratios
 	@$(PY) -m bench
+
+screenshots: .venv/.dev ## pictures of every page into docs/screenshots (needs Chromium)
+	@$(ISOLATED) $(PY) -m tests.screenshots $(ARGS)
 
 lock: .venv/.dev ## write the locks anew (make lock ARGS=--upgrade)
 	@.ci/lock $(ARGS)
