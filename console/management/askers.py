@@ -1,6 +1,5 @@
 """Who asks an address that more than the master key opens: people with their own keys, each as far as their say goes."""
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 
 from django.conf import settings
@@ -8,27 +7,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from audit.trail import Actor
+from console.asker import Asker
 from console.management.auth import HEADERS, administrator, refuse_nul
-from console.management.errors import Refused, of_refusal
-from keys.access import EVERYTHING, Reach, reach_of
+from console.management.errors import Refused, forbidden, of_refusal
+from keys.access import EVERYTHING, reach_of
 from keys.authenticate import Refusal, check, client_ip, digest, tokens
 from keys.loading import load_caller
 from keys.models import User
 from keys.snapshot import Caller
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """`person` is the key's owner, if it has one; the master key has neither caller nor owner and sees everything."""
-
-    actor: Actor
-    reach: Reach
-    person: User | None = None
-    caller: Caller | None = None
-
-    @property
-    def sees_all(self) -> bool:
-        return self.reach.is_admin
 
 
 def asker(request: HttpRequest) -> Asker:
@@ -60,10 +46,6 @@ def any_accountant(request: HttpRequest) -> Asker:
     if not found.reach.sees_money:
         raise forbidden("this address is for administrators and finance.")
     return found
-
-
-def forbidden(text: str) -> Refused:
-    return Refused(f"Authentication Error, {text}", type="auth_error", status=403)
 
 
 def _by_own_key(request: HttpRequest) -> Asker:

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
+from console.asker import Overreach
 from routing.dialects.litellm_errors import TABLES, Words
 
 # Our names of fields and the names that scripts sent them under.
@@ -37,6 +38,10 @@ class Refused(Exception):
         self.status = status
 
 
+def forbidden(text: str) -> Refused:
+    return Refused(f"Authentication Error, {text}", type="auth_error", status=403)
+
+
 def of_refusal(code: str, message: str) -> Refused:
     """A refusal that the data plane knows too, in the words of the LiteLLM that the operator chose."""
     words = TABLES[settings.TALLYGATE_LITELLM_COMPAT].get(code, OTHERWISE)
@@ -50,6 +55,10 @@ def answer_refused(request: HttpRequest, error: Refused) -> HttpResponse:
 def answer_change_refused(request: HttpRequest, error: ChangeRefused) -> HttpResponse:
     refusal = Refused(str(error), param=PARAMS.get(error.field, error.field or "None"))
     return answer_refused(request, refusal)
+
+
+def answer_overreach(request: HttpRequest, error: Overreach) -> HttpResponse:
+    return answer_refused(request, forbidden(str(error)))
 
 
 def answer_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:

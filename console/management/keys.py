@@ -10,20 +10,12 @@ from ninja import Field, Query, Router, Schema
 
 from billing.models import Budget
 from console import use_cases
-from console.management.askers import Asker, asker, asker_of
+from console.asker import Asker
+from console.key_rules import KeyChange, check_issued, kept, seen
+from console.management.askers import asker, asker_of
 from console.management.errors import Refused
 from console.management.fields import name_ignored
-from console.management.key_access import (
-    KeyChange,
-    aliased_key,
-    asked_by,
-    check_asked,
-    check_filter,
-    check_issued,
-    kept,
-    named_key,
-    seen,
-)
+from console.management.key_access import aliased_key, asked_by, check_asked, check_filter, named_key
 from console.management.key_fields import KeyFields, RotatedKey, changes_of, overlap_of, spec_of
 from console.management.key_rows import key_row, key_rows
 from console.management.terms import set_money

@@ -78,12 +78,12 @@ def spend_logs(request: HttpRequest, asked: Query[Logs]) -> list[Row]:
     who = reader_of(request)
     where = who.scope() & by_key(who, asked.api_key) & by_user(who, asked.user_id)
     if asked.request_id:
-        return log_rows(records().filter(where, pk=asked.request_id))
+        return log_rows(records(where).filter(pk=asked.request_id))
     if asked.start_date and asked.end_date and asked.summarize:
         return _daily(where, asked.span())
     if not asked.api_key or asked.start_date or asked.end_date:
         where &= during(_short(asked.span_or(*last_days(LATELY, timezone.now()))), "received_at")
-    return log_rows(_newest(records().filter(where))[:ROWS])
+    return log_rows(_newest(records(where))[:ROWS])
 
 
 @router.get("/spend/logs/v2", summary="Single calls, page by page")
@@ -94,7 +94,7 @@ def paged_logs(request: HttpRequest, response: HttpResponse, asked: Query[PagedL
     name_unused(request, response, asked)
     if asked.sort_by != "startTime" or asked.sort_order not in {"asc", "desc"}:
         raise Refused("Calls are sorted by startTime, asc or desc.", param="sort_by")
-    found = records().filter(_wanted(who, asked), during(_short(asked.span()), "received_at"))
+    found = records(_wanted(who, asked)).filter(during(_short(asked.span()), "received_at"))
     total = found.order_by()[:COUNTED].count()
     ordered = _newest(found) if asked.sort_order == "desc" else _newest(found).reverse()
     first = (asked.page - 1) * asked.page_size

@@ -10,11 +10,12 @@ from ninja import Router, Schema
 from audit.trail import Actor
 from billing.models import Budget
 from console import use_cases
-from console.management.askers import Asker, any_administrator, asker, asker_of
+from console.asker import Asker
+from console.management.askers import any_administrator, asker, asker_of
 from console.management.auth import actor_by_key
 from console.management.errors import Refused
 from console.management.fields import Money, name_ignored
-from console.management.team_access import MemberMoney, TeamChange, managed_team, refuse_others_person, seen_memberships, seen_team
+from console.management.team_access import managed_team, refuse_others_person, seen_memberships, seen_team
 from console.management.team_fields import (
     AddMembers,
     MemberFields,
@@ -30,6 +31,7 @@ from console.management.team_fields import (
 )
 from console.management.team_rows import keys_by_team, membership_rows, team_row, team_rows
 from console.management.terms import set_money
+from console.team_rules import MemberMoney, TeamChange
 from keys.actions import add_member, add_team_models, change_member, change_team, create_team, remove_team_models
 from keys.models import Membership, Team, new_id
 

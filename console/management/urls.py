@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from audit.rows import ChangeRefused
+from console.asker import Overreach
 from console.management import (
     activity,
     budgets,
@@ -23,7 +24,7 @@ from console.management import (
     teams,
     users,
 )
-from console.management.errors import Refused, answer_change_refused, answer_refused, answer_unreadable
+from console.management.errors import Refused, answer_change_refused, answer_overreach, answer_refused, answer_unreadable
 from console.management.wire import JsonParser, JsonRenderer
 from keys.sso import login_by_link
 
@@ -42,6 +43,7 @@ api.add_router("", configuration.router)
 for module in (spend, global_spend, activity, customers, tags, organisation_members, credentials, general_settings):
     api.add_router("", module.router)
 api.exception_handler(Refused)(answer_refused)
+api.exception_handler(Overreach)(answer_overreach)
 api.exception_handler(ChangeRefused)(answer_change_refused)
 api.exception_handler(HttpError)(answer_unreadable)
 

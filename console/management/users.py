@@ -11,10 +11,11 @@ from ninja import Field, Query, Router, Schema
 from billing.models import Budget
 from billing.scopes import member_id
 from console import use_cases
-from console.management.askers import Asker, any_administrator, asker, asker_of, forbidden
-from console.management.errors import Refused
+from console.asker import Asker
+from console.grants import check_key, check_role
+from console.management.askers import any_administrator, asker, asker_of
+from console.management.errors import Refused, forbidden
 from console.management.fields import Money, name_ignored
-from console.management.grants import check_key, check_role
 from console.management.key_fields import spec_of
 from console.management.key_rows import key_row, key_rows
 from console.management.team_fields import named_team

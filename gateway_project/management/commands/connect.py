@@ -8,12 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from console.connecting import example_model
-from gateway_project.client_setups import OF_OPENAI, PLACEHOLDER, SETUPS, Place, is_local
-from routing.models import Route
-
-USUAL_OPENAI = "gpt-5"
-OF_ANTHROPIC = ("anthropic", "bedrock", "demo", "gemini", "vertex_ai")
+from console.client_setups import PLACEHOLDER, SETUPS, Place, is_local, model_for
 
 
 class Command(BaseCommand):
@@ -30,7 +25,7 @@ class Command(BaseCommand):
         key = options["key"].strip() or PLACEHOLDER
         if not key.isascii() or not key.isprintable() or " " in key:
             raise CommandError("--key holds something that no key has: a blank, or a letter outside ASCII.", returncode=2)
-        model, is_served = _model(client)
+        model, is_served = model_for(client)
         found = SETUPS[client](Place(url, key, model))
         if options["as_json"]:
             told = {"client": client, "url": url, "model": model, "blocks": [asdict(block) for block in found]}
@@ -60,15 +55,3 @@ def _address(url: str) -> str:
     if not is_right or not url.isprintable() or " " in url.strip():
         raise CommandError(f"{url!r} is no address. Write it like https://gateway.example.com.", returncode=2)
     return url.strip().rstrip("/").removesuffix("/v1")
-
-
-def _model(client: str) -> tuple[str, bool]:
-    """A name for the example, and whether a route answers for it: the usual one, else the first that has a route of its own."""
-    routes = Route.objects.filter(is_active=True, targets__deployment__is_active=True)
-    if client in OF_OPENAI:
-        routes = routes.exclude(targets__deployment__provider__in=OF_ANTHROPIC)
-    names = list(dict.fromkeys(routes.order_by("name").values_list("name", flat=True)))
-    usual = USUAL_OPENAI if client in OF_OPENAI else example_model([])
-    is_served = any(name == usual or (name.endswith("*") and usual.startswith(name[:-1])) for name in names)
-    own = sorted((name for name in names if "*" not in name), key=lambda name: "claude" not in name)
-    return (usual, is_served) if is_served or not own else (own[0], True)

@@ -1,4 +1,7 @@
-"""What people paste to point a client at this gateway: one function per client, from where and with what to the blocks of text."""
+"""What people paste to point a client at this gateway: one function per client, from where and with what to the blocks of text.
+
+The Connect page, the answer that shows a new key and `tallygate connect` print the same.
+"""
 
 import ipaddress
 import json
@@ -7,10 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from console.connecting import Block, blocks
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from console.connecting import Block, blocks, curl_block, example_model
+from routing.models import Route
 
 PLACEHOLDER = "sk-your-key"
 CLOUD_REGION = "us-east-1"
+USUAL_OPENAI = "gpt-5"
+OF_ANTHROPIC = ("anthropic", "bedrock", "demo", "gemini", "vertex_ai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +78,8 @@ def _claude_code_vertex(place: Place) -> list[Block]:
 def _claude_code_by(**values: str) -> list[Block]:
     settings = json.dumps({"env": values}, indent=2)
     return [
-        Block("Claude Code, in a shell", f"{_exports(**values)}\nclaude"),
-        Block("Claude Code, in ~/.claude/settings.json", settings),
+        Block(_("Claude Code, in a shell"), f"{_exports(**values)}\nclaude"),
+        Block(_("Claude Code, in ~/.claude/settings.json"), settings),
     ]
 
 
@@ -79,17 +89,36 @@ def _cline(place: Place) -> list[Block]:
     stored = {"version": 1, "lastUsedProvider": "litellm", "providers": {"litellm": {"settings": settings, "tokenSource": "manual"}}}
     page = f"API Provider: LiteLLM\nBase URL: {base}\nAPI Key: {place.key}\nModel: {place.model}\nUse prompt caching: on"
     return [
-        Block("Cline, on its settings page", page),
-        Block("Cline in a shell, in ~/.cline/data/settings/providers.json", json.dumps(stored, indent=2)),
-        Block("and then", f"cline -P litellm -m {shlex.quote(place.model)} 'What does this repository do?'"),
+        Block(_("Cline, on its settings page"), page),
+        Block(_("Cline in a shell, in ~/.cline/data/settings/providers.json"), json.dumps(stored, indent=2)),
+        Block(_("and then"), f"cline -P litellm -m {shlex.quote(place.model)} 'What does this repository do?'"),
     ]
+
+
+def _anthropic(place: Place) -> list[Block]:
+    code = "\n".join(
+        (
+            "from anthropic import Anthropic",
+            "",
+            f"client = Anthropic(base_url={json.dumps(place.url)}, auth_token={json.dumps(place.key)})",
+            'messages = [{"role": "user", "content": "Hello"}]',
+            f"answer = client.messages.create(model={json.dumps(place.model)}, max_tokens=100, messages=messages)",
+            "print(answer.content[0].text)",
+        )
+    )
+    names = _exports(ANTHROPIC_BASE_URL=place.url, ANTHROPIC_AUTH_TOKEN=place.key)
+    return [Block(_("Anthropic's SDKs, in the environment"), names), Block(_("Anthropic's SDK for Python"), code)]
+
+
+def _curl(place: Place) -> list[Block]:
+    return [curl_block(place.url, place.key, place.model)]
 
 
 def _openai(place: Place) -> list[Block]:
     base = f"{place.url}/v1"
     return [
-        Block("OpenAI's SDKs, in the environment", _exports(OPENAI_BASE_URL=base, OPENAI_API_KEY=place.key)),
-        Block("OpenAI's SDK for Python", _chat("OpenAI", place.model, base_url=base, api_key=place.key)),
+        Block(_("OpenAI's SDKs, in the environment"), _exports(OPENAI_BASE_URL=base, OPENAI_API_KEY=place.key)),
+        Block(_("OpenAI's SDK for Python"), _chat("OpenAI", place.model, base_url=base, api_key=place.key)),
     ]
 
 
@@ -97,7 +126,7 @@ def _azure(place: Place) -> list[Block]:
     version = "2024-10-21"
     names = _exports(AZURE_OPENAI_ENDPOINT=place.url, AZURE_OPENAI_API_KEY=place.key, OPENAI_API_VERSION=version)
     code = _chat("AzureOpenAI", place.model, azure_endpoint=place.url, api_key=place.key, api_version=version)
-    return [Block("AzureOpenAI, in the environment", names), Block("AzureOpenAI in Python", code)]
+    return [Block(_("AzureOpenAI, in the environment"), names), Block(_("AzureOpenAI in Python"), code)]
 
 
 def _chat(client: str, model: str, **settings: str) -> str:
@@ -128,17 +157,17 @@ def _boto3(place: Place) -> list[Block]:
             'print(answer["output"]["message"]["content"][0]["text"])',
         )
     )
-    of_tls = [] if place.is_tls else [Block("The gateway with TLS, for boto3 sends a key over nothing else", serving)]
+    of_tls = [] if place.is_tls else [Block(_("The gateway with TLS, for boto3 sends a key over nothing else"), serving)]
     told = names if place.is_tls else f"{names}\nexport AWS_CA_BUNDLE=…    # that certificate"
-    return [*of_tls, Block("boto3, in the environment", told), Block("boto3 in Python", code)]
+    return [*of_tls, Block(_("boto3, in the environment"), told), Block(_("boto3 in Python"), code)]
 
 
 def _github_actions(place: Place) -> list[Block]:
     """The key is a secret of the repository: a workflow is read by everybody who can read the code."""
     body = "" if place.key == PLACEHOLDER else f" --body {shlex.quote(place.key)}"
     return [
-        Block("The key as a secret of the repository", f"gh secret set TALLYGATE_KEY{body}"),
-        Block("Claude Code on demand, in .github/workflows/claude.yml", WORKFLOW.replace("ADDRESS", json.dumps(place.url))),
+        Block(_("The key as a secret of the repository"), f"gh secret set TALLYGATE_KEY{body}"),
+        Block(_("Claude Code on demand, in .github/workflows/claude.yml"), WORKFLOW.replace("ADDRESS", json.dumps(place.url))),
     ]
 
 
@@ -172,10 +201,36 @@ SETUPS: dict[str, Callable[[Place], list[Block]]] = {
     "claude-code-bedrock": _claude_code_bedrock,
     "claude-code-vertex": _claude_code_vertex,
     "cline": _cline,
+    "anthropic": _anthropic,
     "openai": _openai,
     "azure": _azure,
     "boto3": _boto3,
     "github-actions": _github_actions,
+    "curl": _curl,
+}
+NAMES: dict[str, Promise | str] = {
+    "claude-code": "Claude Code",
+    "claude-code-bedrock": gettext_lazy("Claude Code, Bedrock mode"),
+    "claude-code-vertex": gettext_lazy("Claude Code, Vertex mode"),
+    "cline": "Cline",
+    "anthropic": gettext_lazy("Anthropic SDKs"),
+    "openai": gettext_lazy("OpenAI SDKs"),
+    "azure": "AzureOpenAI",
+    "boto3": "boto3",
+    "github-actions": "GitHub Actions",
+    "curl": "curl",
 }
 # Clients that are served by providers of OpenAI's family only.
 OF_OPENAI = frozenset({"cline", "openai", "azure"})
+
+
+def model_for(client: str) -> tuple[str, bool]:
+    """A name for the example, and whether a route answers for it: the usual one, else the first that has a route of its own."""
+    routes = Route.objects.filter(is_active=True, targets__deployment__is_active=True)
+    if client in OF_OPENAI:
+        routes = routes.exclude(targets__deployment__provider__in=OF_ANTHROPIC)
+    names = list(dict.fromkeys(routes.order_by("name").values_list("name", flat=True)))
+    usual = USUAL_OPENAI if client in OF_OPENAI else example_model([])
+    is_served = any(name == usual or (name.endswith("*") and usual.startswith(name[:-1])) for name in names)
+    own = sorted((name for name in names if "*" not in name), key=lambda name: "claude" not in name)
+    return (usual, is_served) if is_served or not own else (own[0], True)

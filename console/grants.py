@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 from billing.models import Budget
 from billing.scopes import member_id
-from console.management.askers import Asker, forbidden
+from console.asker import Asker, Overreach
 from console.use_cases import budgets_of
 from keys.actions import KeySpec
 from keys.loading import EVERYTHING, INHERIT
@@ -105,7 +105,7 @@ def own_grant(by: Asker) -> Grant:
 def refuse(beyond: frozenset[str], whose: str) -> None:
     if beyond:
         words = " and ".join(word for name, word in WORDS.items() if name in beyond)
-        raise forbidden(f"{whose} is limited, so nobody is given {words} by it.")
+        raise Overreach(f"{whose} is limited, so nobody is given {words} by it.")
 
 
 def check_key(by: Asker, spec: KeySpec) -> None:
