@@ -22,13 +22,14 @@ CHAIN_LOCK = 7_115_001
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something: kind is user, master-key, command-line, config-file or system."""
+    """Who changes something: kind is user, master-key, command-line, config-file or system. `reason` is why, in their own words."""
 
     kind: str
     id: str = ""
     name: str = ""
     ip: str = ""
     request_id: str = ""
+    reason: str = ""
 
 
 SYSTEM = Actor("system", name="Tallygate")
@@ -88,7 +89,7 @@ def record_change(
         previous_hash=last or "",
     )
     entry.before = json.loads(json.dumps(entry.before, default=str))
-    entry.after = json.loads(json.dumps(entry.after, default=str))
+    entry.after = json.loads(json.dumps(entry.after | ({"reason": actor.reason} if actor.reason else {}), default=str))
     entry.hash = digest(entry)
     entry.save(force_insert=True)
     transaction.on_commit(notify)
