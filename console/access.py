@@ -14,11 +14,13 @@ from keys.access import Reach, reach_of
 from keys.models import User
 
 View = Callable[..., HttpResponse]
+FOR_NOBODY = _("An administrator has blocked your account.")
 FOR_ADMINISTRATORS = _("This page shows how the whole gateway is set up, so it opens for administrators.")
 
 
 def everybody(reach: Reach) -> bool:
-    return True
+    """Everybody who is signed in and not blocked."""
+    return bool(reach.person_id)
 
 
 def administrators(reach: Reach) -> bool:
@@ -32,7 +34,10 @@ def page(allows: Callable[[Reach], bool] = everybody, why: Promise | str = FOR_A
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
-            if not allows(reach(request)):
+            visitor = reach(request)
+            if not everybody(visitor):
+                raise PermissionDenied(str(FOR_NOBODY))
+            if not allows(visitor):
                 raise PermissionDenied(str(why))
             return view(request, *args, **kwargs)
 

@@ -26,6 +26,7 @@ from console.budget_columns import attach_budgets
 from console.connecting import Block, blocks, example_model
 from console.end_user_admin import EndUserAdmin
 from console.key_form import KeyForm, RotateForm
+from console.key_states import STATES, in_state
 from console.tag_admin import TagAdmin
 from console.team_admin import TeamAdmin
 from keys import actions as verbs
@@ -41,17 +42,10 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("active", _("active")), ("blocked", _("blocked")), ("expired", _("expired")), ("revoked", _("revoked"))]
+        return list(STATES.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:
-        now, live = timezone.now(), queryset.filter(revoked_at=None)
-        chosen = {
-            "active": live.filter(is_blocked=False).exclude(expires_at__lte=now),
-            "blocked": live.filter(is_blocked=True),
-            "expired": live.filter(is_blocked=False, expires_at__lte=now),
-            "revoked": queryset.exclude(revoked_at=None),
-        }
-        return chosen.get(self.value() or "", queryset)
+        return in_state(queryset, self.value() or "", timezone.now())
 
 
 @admin.register(VirtualKey)

@@ -1,20 +1,16 @@
 """The sums our pages show, out of the roll-ups: money is the ledger's, calls and tokens are the request records'."""
 
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from typing import Any
 
-from django.db.models import QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import TruncDate, TruncHour
 
-from audit.models import RequestRecord, RollUp
+from audit.models import RequestRecord, RollUp, TagRollUp
 from audit.querysets import RequestQuerySet
-from console.period import Period
-from routing.models import RouteTarget
 
-SERIES = 6
-ROWS = 30
 # What the roll-ups sum up, in the order of Usage's fields.
 COLUMNS = ("cost_nano", "calls", "unpriced_calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 
@@ -48,59 +44,9 @@ class Usage:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-@dataclass(slots=True)
-class ModelRow:
-    """One model (the public name people call), the models that answer for it, and its colour: 1 to 6, 0 beyond."""
-
-    name: str
-    usage: Usage = field(default_factory=Usage)
-    served: list[str] = field(default_factory=list)
-    colour: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    day: date
-    series_nano: list[int]
-    other_nano: int
-    usage: Usage
-
-    @property
-    def total_nano(self) -> int:
-        return self.usage.cost_nano
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    period: Period
-    total: Usage
-    models: list[ModelRow]
-    rest: ModelRow | None
-    rest_count: int
-    days: list[Day]
-    earlier_nano: int
-    earlier_calls: int
-
-    @property
-    def series(self) -> list[ModelRow]:
-        return [row for row in self.models if row.colour]
-
-    @property
-    def other_count(self) -> int:
-        """How many models with costs share the last colour."""
-        return len([row for row in self.models if not row.colour and row.usage.cost_nano]) + self.rest_count
-
-    @property
-    def today(self) -> Usage:
-        return self.days[-1].usage
-
-    @property
-    def unpriced_models(self) -> list[str]:
-        return [row.name for row in self.models if row.usage.unpriced]
-
-
-def records() -> RequestQuerySet:
-    return RequestQuerySet(RequestRecord)
+def records(seen: Q) -> RequestQuerySet:
+    """`seen` is what the visitor may see: console.access.traffic."""
+    return RequestQuerySet(RequestRecord).filter(seen)
 
 
 def newest(found: RequestQuerySet) -> RequestQuerySet:
@@ -120,69 +66,42 @@ def usage_of(record: RequestRecord) -> Usage:
     )
 
 
-def _rolled(start: datetime, end: datetime) -> QuerySet[RollUp]:
-    """A span is cut on quarters of an hour, as midnight is in every time zone; the quarter that `end` lies in counts."""
-    return RollUp.objects.filter(starts_at__gte=start, starts_at__lt=end).order_by()
-
-
-def _usage_by_day(period: Period, zone: tzinfo) -> list[tuple[date, str, Usage]]:
-    """By day and route, in one query."""
-    by_day = _rolled(period.start, period.end).annotate(day=TruncDate("starts_at", tzinfo=zone)).values_list("day", "route")
-    found = by_day.annotate(*(Sum(column) for column in COLUMNS))
-    return [(day, name, Usage(*map(int, sums))) for day, name, *sums in found]
-
-
-def _ranked(found: Iterable[tuple[date, str, Usage]]) -> list[ModelRow]:
-    rows: dict[str, ModelRow] = {}
-    for _, name, usage in found:
-        rows.setdefault(name, ModelRow(name)).usage.add(usage)
-    ranked = sorted(rows.values(), key=lambda row: (-row.usage.cost_nano, -row.usage.calls, row.name))
-    for place, row in enumerate(ranked[:SERIES], start=1):
-        row.colour = place if row.usage.cost_nano else 0
-    return ranked
-
-
-def _name_served(rows: list[ModelRow]) -> None:
-    by_name = {row.name: row for row in rows}
-    targets = RouteTarget.objects.filter(route__name__in=by_name).order_by("order", "-weight")
-    for name, model in targets.values_list("route__name", "deployment__model"):
-        if model not in by_name[name].served:
-            by_name[name].served.append(model)
-
-
-def _days(period: Period, found: Iterable[tuple[date, str, Usage]], series: list[str]) -> list[Day]:
-    by_day: dict[date, dict[str, Usage]] = defaultdict(dict)
-    for day, name, usage in found:
-        by_day[day][name] = usage
-    days = []
-    for day in period.days:
-        total = _sum(by_day[day].values())
-        shown = [by_day[day].get(name, Usage()).cost_nano for name in series]
-        days.append(Day(day, shown, total.cost_nano - sum(shown), total))
-    return days
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
+def add_up(usages: Iterable[Usage]) -> Usage:
     total = Usage()
     for usage in usages:
         total.add(usage)
     return total
 
 
-def spend(period: Period, zone: tzinfo) -> Spend:
-    """Everything the Spend page says about a period, in three queries."""
-    found = _usage_by_day(period, zone)
-    rows = _ranked(found)
-    shown, rest = rows[:ROWS], rows[ROWS:]
-    _name_served(shown)
-    earlier = _rolled(*period.earlier).aggregate(nano=Sum("cost_nano", default=0), calls=Sum("calls", default=0))
-    return Spend(
-        period=period,
-        total=_sum(row.usage for row in rows),
-        models=shown,
-        rest=ModelRow("", _sum(row.usage for row in rest)) if rest else None,
-        rest_count=len(rest),
-        days=_days(period, found, [row.name for row in rows if row.colour]),
-        earlier_nano=int(earlier["nano"]),
-        earlier_calls=int(earlier["calls"]),
-    )
+# What sums were grouped by, in the order asked, and the sums. Days are dates, hours are times in the page's time zone.
+Group = tuple[tuple[Any, ...], Usage]
+Span = tuple[datetime, datetime]
+# Of a tag all that was sent is one number.
+TAG_COLUMNS = {"cost_nano": "cost_nano", "calls": "calls", "input_tokens": "fresh", "output_tokens": "output"}
+COLUMNS_OF_USAGE = dict(zip(COLUMNS, Usage.__slots__, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The roll-ups that answer: those that the visitor may see, narrowed by what they asked for. No page sums records."""
+
+    where: Q
+    zone: tzinfo
+    of_tags: bool = False
+
+    def sums(self, span: Span, *by: str, only: Q | None = None) -> list[Group]:
+        """One query. A span is cut on quarters of an hour, as midnight is in every time zone; the quarter that its end lies in counts."""
+        columns = TAG_COLUMNS if self.of_tags else COLUMNS_OF_USAGE
+        found = self._rows(span, only).values_list(*by).annotate(*(Sum(column) for column in columns))
+        names, cut = list(columns.values()), len(by)
+        return [(row[:cut], Usage(**dict(zip(names, map(int, row[cut:]), strict=True)))) for row in found]
+
+    def _rows(self, span: Span, only: Q | None) -> QuerySet[Any]:
+        start, end = span
+        times = {"day": TruncDate("starts_at", tzinfo=self.zone), "hour": TruncHour("starts_at", tzinfo=self.zone)}
+        model = TagRollUp if self.of_tags else RollUp
+        rows: QuerySet[Any] = model.objects.filter(self.where, starts_at__gte=start, starts_at__lt=end).annotate(**times).order_by()
+        return rows.filter(only) if only is not None else rows
+
+    def by_day(self, span: Span) -> dict[date, Usage]:
+        return {day: usage for (day,), usage in self.sums(span, "day")}

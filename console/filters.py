@@ -11,8 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import RequestRecord
 from audit.querysets import RequestQuerySet
+from console.dimensions import DIMENSIONS, NOTHING, shown
 from console.figures import newest, records
-from console.period import NAMES, period
+from console.period import between, is_period, period
+from console.tagged import tagged
+from keys.access import Reach
 
 PAGE = 50
 EVERYTHING = "all"
@@ -26,14 +29,9 @@ OUTCOMES: dict[str, Promise] = {
     "client_left": _("client left"),
 }
 SIDES: dict[str, Promise] = {"client": _("client"), "gateway": _("gateway"), "provider": _("provider")}
-# each text field of the form: its label, and the columns of which one must be equal
-TEXTS: dict[str, tuple[Promise, tuple[str, ...]]] = {
-    "model": (_("Model"), ("route", "served_model")),
-    "key": (_("Key"), ("key_name", "key_id")),
-    "team": (_("Team"), ("team_name", "team_id")),
-    "user": (_("User"), ("user_name", "user_id")),
-    "session": (_("Session"), ("session_id",)),
-}
+SESSION = "session"
+# The text fields of the form.
+TEXTS: dict[str, Promise] = {key: one.label for key, one in DIMENSIONS.items()} | {SESSION: _("Session")}
 # What a provider refuses for our key's or our deployment's sake, and of all other refusals below 500 those that are its own.
 _SET_UP = Q(status__in=(401, 402, 403, 404))
 _ITS_OWN = Q(status__in=(408, 424, 429))
@@ -48,6 +46,17 @@ def on_side(side: str) -> Q:
     if side == "gateway":
         return Q(error_source=side) | (_REFUSED & _SET_UP)
     return Q(error_source=side) & (~_REFUSED | _ITS_OWN)
+
+
+def _equal(name: str, value: str) -> Q:
+    """Records of that name or id; of what has none, those that roll-ups count so."""
+    if name == SESSION:
+        return Q(session_id=value)
+    if name == "tag":
+        return tagged(value)
+    if value == NOTHING:
+        return Q((DIMENSIONS[name].column, ""))
+    return Q(*((column, value) for column in DIMENSIONS[name].recorded), _connector=Q.OR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +105,10 @@ class RequestFilter:
         given = {name: query.get(name, "").replace("\x00", "").strip() for name in query}
         texts = tuple((name, given[name]) for name in TEXTS if given.get(name))
         usual = EVERYTHING if dict(texts).get("session") else "7d"
-        asked = given.get("period", "")
+        asked = between(given.get("from", ""), given.get("to", "")) or given.get("period", "")
         status = given.get("status", "")
         return cls(
-            period=asked if asked in NAMES or asked == EVERYTHING else usual,
+            period=asked if asked == EVERYTHING or is_period(asked) else usual,
             outcome=given["outcome"] if given.get("outcome") in OUTCOMES else "",
             side=given["side"] if given.get("side") in SIDES else "",
             status=status if status.isascii() and status.isdigit() and len(status) == 3 else "",
@@ -119,10 +128,9 @@ class RequestFilter:
     def older(self, record: RequestRecord) -> str:
         return f"{self.query}&{urlencode({'before': str(Cursor.of(record))})}"
 
-    @property
-    def chips(self) -> list[Chip]:
+    def chips(self, known: Reach) -> list[Chip]:
         """What is set beside the period and the outcome, each with the address of the page without it."""
-        chips = [Chip(TEXTS[name][0], value, self._without_text(name)) for name, value in self.texts]
+        chips = [Chip(TEXTS[name], shown(known, name, value), self._without_text(name)) for name, value in self.texts]
         if self.search:
             chips.append(Chip(_("Request"), self.search, replace(self, search="").query))
         if self.side:
@@ -145,15 +153,12 @@ class RequestFilter:
         if self.status:
             wanted &= Q(status=int(self.status))
         for name, value in self.texts:
-            one = Q()
-            for column in TEXTS[name][1]:
-                one |= Q((column, value))
-            wanted &= one
+            wanted &= _equal(name, value)
         return wanted & (Q(id__icontains=self.search) | Q(upstream_request_id=self.search) if self.search else Q())
 
-    def rows(self, now: datetime, zone: tzinfo) -> RequestQuerySet:
-        """The records asked for, newest first. An id is looked for in all times."""
-        found = records().filter(self.condition())
+    def rows(self, seen: Q, now: datetime, zone: tzinfo) -> RequestQuerySet:
+        """The records asked for of those that may be `seen`, newest first. An id is looked for in all times."""
+        found = records(seen).filter(self.condition())
         if not self.token_counts:
             found = found.without_token_counts()
         if self.period != EVERYTHING and not self.search:

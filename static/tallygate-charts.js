@@ -9,7 +9,7 @@
     const heads = [...table.tHead.rows[0].cells].slice(1);
     const rows = [...table.tBodies[0].rows];
     return {
-      labels: rows.map((row) => row.cells[0].textContent),
+      labels: rows.map((row) => row.cells[0].firstChild.textContent.trim()),
       series: heads.map((head, i) => ({
         name: head.textContent,
         role: head.dataset.role || "",

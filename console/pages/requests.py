@@ -6,53 +6,45 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from audit.models import RequestRecord
-from console.access import administrators_only
+from console.access import page, reach, traffic
 from console.attempts import tally
-from console.figures import usage_of
+from console.figures import records, usage_of
 from console.filters import EVERYTHING, OUTCOMES, PAGE, SIDES, TEXTS, RequestFilter
 from console.outcomes import Ending
-from console.period import NAMES
+from console.period import NAMES, period
 from console.price_lines import bill
+from console.suggestions import suggestions
 from console.timeline import timeline
-from keys.models import Team
-from routing.models import Route
-
-SUGGESTED = 100
 
 
-@administrators_only
+@page()
 def request_list(request: HttpRequest) -> HttpResponse:
+    known = reach(request)
     asked = RequestFilter.read(request.GET)
-    zone = timezone.get_current_timezone()
-    found = list(asked.rows(timezone.now(), zone)[: PAGE + 1])
+    now, zone = timezone.now(), timezone.get_current_timezone()
+    found = list(asked.rows(traffic(known), now, zone)[: PAGE + 1])
     rows = found[:PAGE]
     context = {
         "asked": asked,
+        "chips": asked.chips(known),
         "rows": rows,
         "older": asked.older(rows[-1]) if len(found) > PAGE else "",
-        "fields": [(name, label, dict(asked.texts).get(name, "")) for name, (label, _columns) in TEXTS.items()],
+        "fields": [(name, label, dict(asked.texts).get(name, "")) for name, label in TEXTS.items()],
+        "span": None if asked.period == EVERYTHING else period(asked.period, now, zone),
         "periods": NAMES,
         "everything": EVERYTHING,
         "outcomes": OUTCOMES,
         "sides": SIDES,
-        "suggestions": _suggestions(),
+        "suggestions": suggestions(known),
         "page_size": PAGE,
         "zone": zone,
     }
     return render(request, "requests/list.html", context)
 
 
-def _suggestions() -> dict[str, list[str]]:
-    return {
-        "model": list(Route.objects.values_list("name", flat=True)[:SUGGESTED]),
-        "team": list(Team.objects.values_list("name", flat=True)[:SUGGESTED]),
-    }
-
-
-@administrators_only
+@page()
 def request_detail(request: HttpRequest, request_id: str) -> HttpResponse:
-    record = get_object_or_404(RequestRecord, pk=request_id.replace("\x00", ""))
+    record = get_object_or_404(records(traffic(reach(request))), pk=request_id.replace("\x00", ""))
     times = timeline(record)
     context = {
         "record": record,

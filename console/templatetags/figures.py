@@ -165,7 +165,9 @@ def ago(value: datetime) -> str:
 
 @register.filter
 def span_of(period: Period) -> str:
-    """1 – 21 Nov 2026."""
+    """1 – 21 Nov 2026; of an hour, the day and when it began."""
+    if "T" in period.key:
+        return f"{day(period.first_day)}, {period.start:%H:%M}"
     return _between(period.first_day, period.last_day, day)
 
 

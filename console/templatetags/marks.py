@@ -188,4 +188,4 @@ def navigation(context: Context, form: str = "nav") -> dict[str, object]:
     """The menu, as the side bar (`nav`) or as the list behind the phone's button (`top`)."""
     request: HttpRequest = context["request"]
     match = request.resolver_match
-    return {"groups": menu(request.user), "current": match.view_name if match else "", "form": form}
+    return {"groups": menu(request), "current": match.view_name if match else "", "form": form}

@@ -1,26 +1,23 @@
-"""The cast of the permission tests, made once a module: whatever is done with it is undone."""
+"""The cast of the permission tests, made once a module: whatever a test does with it is undone with the test."""
 
 from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
+from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
-from tests.console.permission_cast import Cast, make_cast, undone
+from tests.console.permissions.cast import Cast, make_cast
 
 
 @pytest.fixture(scope="module")
 def shared_cast(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Cast]:
-    with django_db_blocker.unblock(), undone():
+    with django_db_blocker.unblock(), transaction.atomic():
         yield make_cast()
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def db() -> None:
-    """By this name pytest-django knows that a test needs a database; the transaction is that of the cast."""
-
-
-@pytest.fixture
-def cast(db: None, shared_cast: Cast) -> Iterator[Cast]:
-    with undone():
-        yield deepcopy(shared_cast)
+def cast(shared_cast: Cast, db: None) -> Cast:
+    """Each test's own transaction lies within that of the module."""
+    return deepcopy(shared_cast)

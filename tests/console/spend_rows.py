@@ -25,7 +25,7 @@ NUMBERS = count(1)
 def spent(key: VirtualKey, nano: int, *, at: datetime = NOON, end_user: str = "", **values: Any) -> RequestRecord:
     """30 tokens: 10 fresh, 5 read from the cache, 2 written to it, 13 answered."""
     payer = {"key_id": key.pk, "team_id": key.team_id or "", "user_id": key.user_id or "", "route": "opus", "provider": "anthropic"}
-    payer |= {"tags": ["nightly"]} | {name: values.pop(name) for name in ("route", "tags") if name in values}
+    payer |= {"tags": ["nightly"]} | {name: values.pop(name) for name in ("route", "tags", "provider", "cost_centre") if name in values}
     chosen = {
         "status": 200,
         "outcome": "ok",

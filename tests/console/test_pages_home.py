@@ -1,11 +1,21 @@
 """Home: the steps before the first request, this month's money after it."""
 
+import re
+from datetime import timedelta
+
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from audit.models import RollUp
+from audit.trail import SYSTEM
+from billing.actions import BudgetTerms, set_budget
+from keys.actions import block_key
+from keys.models import User
 from tests.console.rows import MINUTE, as_admin, served
-from tests.factories import make_deployment, make_key
+from tests.console.spend_rows import Cast, spent
+from tests.factories import make_deployment, make_key, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -55,5 +65,84 @@ def test_many_rows_need_no_more_queries(django_assert_max_num_queries: DjangoAss
     client = as_admin()
     for number in range(12):
         served(route=f"model-{number}")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(14):
         client.get("/")
+
+
+# ── whose home ────────────────────────────────────────────────────────────────
+def home_of(who: str) -> str:
+    client = Client()
+    client.force_login(User.objects.get(username=who))
+    return re.sub(r"\s+", " ", client.get("/").content.decode())
+
+
+def people() -> Cast:
+    """The cast, and what each of them spent today alone: its own calls have a day that never moves."""
+    cast = Cast()
+    RollUp.objects.all().delete()
+    now = timezone.now()
+    for key, dollars in ((cast.alice, 3), (cast.bob, 5), (cast.charlie, 7)):
+        spent(key, dollars * 1_000_000_000, at=now)
+    return cast
+
+
+@pytest.mark.parametrize(("who", "dollars"), [("bob", "5"), ("charlie", "7"), ("finance", "15"), ("root", "15")])
+def test_month_is_the_visitors_own_or_everybodys(who: str, dollars: str) -> None:
+    people()
+    assert f'Today so far <strong class="strong">${dollars}.00</strong>' in home_of(who)
+
+
+def test_member_sees_nobody_else() -> None:
+    people()
+    text = home_of("bob")
+    assert "My spend in" in text
+    assert not re.search("alice|charlie|Sales|My teams", text)
+
+
+def test_manager_sees_what_the_teams_led_spent_and_no_other() -> None:
+    cast = people()
+    set_budget("team", cast.search.pk, BudgetTerms(amount_nano=1_000_000_000, period="month"), actor=SYSTEM)
+    text = home_of("alice")
+    assert re.search(rf'team={cast.search.pk}"><bdi>Search</bdi></a></th><td class="r strong p2">\$8<span', text)
+    assert cast.sales.pk not in text
+
+
+def test_keys_are_named_with_their_state() -> None:
+    cast = people()
+    block_key(cast.bob, actor=SYSTEM)
+    make_key("old", user=User.objects.get(username="bob"), expires_at=timezone.now() - MINUTE)
+    text = home_of("bob")
+    assert re.findall(r"<bdi>(bob&#x27;s key|old)</bdi></a>.*?</svg>(\w+)</span>", text) == [
+        ("bob&#x27;s key", "blocked"),
+        ("old", "expired"),
+    ]
+
+
+def test_own_budget_is_drawn_as_a_tally() -> None:
+    cast = people()
+    set_budget("user", str(cast.bob.user_id), BudgetTerms(amount_nano=10_000_000_000, period="month"), actor=SYSTEM)
+    set_budget("user", str(cast.charlie.user_id), BudgetTerms(amount_nano=77_000_000_000, period="month"), actor=SYSTEM)
+    text = home_of("bob")
+    assert text.count('preserveAspectRatio="none"><path') == 20
+    assert "of $10.00, 50% used" in text
+    assert "$77" not in text
+
+
+def test_newcomer_learns_how_to_begin() -> None:
+    make_user("newcomer")
+    text = home_of("newcomer")
+    assert "No request of yours has been counted yet" in text
+    assert "ANTHROPIC_BASE_URL" in text
+    assert "Add a provider" not in text
+
+
+def test_forecast_needs_one_whole_day() -> None:
+    served(at=timezone.now())
+    assert "At this pace" not in home()
+
+
+def test_forecast_is_told() -> None:
+    now = timezone.now()
+    for days in range(1, 8):
+        served(at=now - timedelta(days=days))
+    assert "At this pace" in home()

@@ -9,12 +9,21 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from audit.models import RequestRecord
+from audit.trail import SYSTEM
 from console.filters import PAGE
+from keys.actions import remove_member
+from keys.models import Membership, User
 from tests.console.rows import MINUTE, as_admin, attempt, served
+from tests.console.spend_rows import Cast, spent
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
 PROBLEM: dict[str, Any] = {"outcome": "failed", "error_source": "provider", "status": 529}
+
+
+SET: dict[str, Any] = {"tags": ["a, b", "nightly"], "provider": "bedrock", "client": "claude-cli", "cost_centre": "4711"}
 
 
 def ids(client: Client, query: str = "") -> list[str]:
@@ -38,13 +47,18 @@ def ids(client: Client, query: str = "") -> list[str]:
         ("?team=Search&key=hash-2", []),
         ("?user=Bob", ["req_other"]),
         ("?session=s-1", ["req_mine"]),
+        ("?tag=nightly", ["req_mine"]),
+        ("?tag=night", []),
+        ("?tag=-", ["req_other"]),
+        ("?provider=bedrock&client=claude-cli&centre=4711", ["req_mine"]),
+        ("?provider=anthropic", ["req_other"]),
         ("?q=OTHER", ["req_other"]),
         ("?q=upstream-7", ["req_mine"]),
         ("?outcome=nonsense&side=x&status=-1&period=%27&before=7&q=%00", ["req_mine", "req_other"]),
     ],
 )
 def test_filter_of_the_url(query: str, found: list[str]) -> None:
-    served(id="req_mine", key_name="laptop", team_name="Search", session_id="s-1", upstream_request_id="upstream-7")
+    served(id="req_mine", key_name="laptop", team_name="Search", session_id="s-1", upstream_request_id="upstream-7", **SET)
     served(id="req_other", key_id="hash-2", user_name="Bob", route="gpt-5.1", served_model="gpt-5.1-2025", **PROBLEM)
     assert sorted(ids(as_admin(), query)) == found
 
@@ -60,7 +74,8 @@ def test_old_requests_are_found_by_period_session_and_id() -> None:
     served(id="req_old", at=timezone.now() - timedelta(days=40), session_id="s-9")
     client = as_admin()
     assert ids(client) == []
-    for query in ("?period=90d", "?period=all", "?session=s-9", "?q=req_old&period=today"):
+    week = timezone.now().date() - timedelta(days=43)
+    for query in (f"?from={week}&to={week + timedelta(days=6)}", "?period=90d", "?period=all", "?session=s-9", "?q=req_old&period=today"):
         assert ids(client, query) == ["req_old"]
 
 
@@ -131,5 +146,51 @@ def test_many_rows_need_no_more_queries(django_assert_max_num_queries: DjangoAss
     client = as_admin()
     for _number in range(PAGE + 1):
         served()
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(7):
         client.get("/requests/")
+
+
+# ── whose requests ────────────────────────────────────────────────────────────
+def as_cast(who: str) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(username=who))
+    return client
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("root", ["alice", "bob", "charlie"]), ("finance", ["alice", "bob", "charlie"]), ("alice", ["alice", "bob"]), ("bob", ["bob"]),
+        ("charlie", ["charlie"]), ("viewer", []),
+    ],
+)  # fmt: skip
+def test_everybody_sees_their_own_and_those_of_the_teams_they_manage(who: str, seen: list[str]) -> None:
+    Cast()
+    make_user("viewer", User.Role.VIEWER)
+    client = as_cast(who)
+    text = client.get("/requests/?period=all").content.decode()
+    assert sorted(set(re.findall(r"<bdi>(\w+)&#x27;s key</bdi>", text))) == seen
+    answers = {one.key_name.split("'")[0]: client.get(f"/requests/{one.pk}/").status_code for one in RequestRecord.objects.all()}
+    assert sorted(name for name, status in answers.items() if status == 200) == seen
+
+
+@pytest.mark.parametrize("query", ["team=Sales", "user=charlie", "key=charlie%27s+key", "outcome=failed", "q=req_", "team=-", "model=opus"])
+def test_no_filter_opens_requests_of_others(query: str) -> None:
+    Cast()
+    text = as_cast("bob").get(f"/requests/?period=all&{query}").content.decode()
+    assert "charlie&#x27;s key</bdi></td>" not in text
+    assert set(ids(as_cast("bob"), f"?period=all&{query}")) <= {RequestRecord.objects.get(key_name="bob's key").pk}
+
+
+def test_nothing_of_others_is_suggested() -> None:
+    cast = Cast()
+    spent(cast.bob, 1, at=timezone.now(), route="haiku")
+    spent(cast.charlie, 1, at=timezone.now(), route="secret-model")
+    text = as_cast("bob").get("/requests/").content.decode()
+    assert re.findall(r'<option value="([^"]+)"></option>', text) == ["haiku", "Search", "bob"]
+
+
+def test_one_who_left_a_team_still_sees_their_own_requests_alone() -> None:
+    cast = Cast()
+    remove_member(Membership.objects.get(user__username="alice"), actor=SYSTEM)
+    assert ids(as_cast("alice"), "?period=all") == [RequestRecord.objects.get(key_id=cast.alice.pk).pk]

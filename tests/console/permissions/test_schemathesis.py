@@ -12,7 +12,7 @@ from schemathesis import Case, GenerationMode, openapi
 from schemathesis.core.result import Ok
 
 from console.management.urls import api
-from tests.console.permission_cast import Cast, undone
+from tests.console.permissions.cast import Cast, undone
 
 SCHEMA = openapi.from_dict(dict(api.get_openapi_schema()))
 OPERATIONS: list[Any] = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]

@@ -10,8 +10,8 @@ from django.test import Client
 
 from audit.models import AuditEvent
 from console.management.urls import api
-from tests.console.permission_cast import Cast, undone
-from tests.console.permission_table import ADMINS, FIRST, READING, ROLES, ROWS, STATUSES, Row
+from tests.console.permissions.cast import Cast, undone
+from tests.console.permissions.table import ADMINS, FIRST, READING, ROLES, ROWS, STATUSES, Row
 
 NAMES = {status: mark for mark, statuses in STATUSES.items() for status in statuses}
 GRANTED = [(row, role) for row in ROWS for role in ("manager", "master") if row.columns()[role] == "o"]

@@ -14,7 +14,7 @@ from billing.models import Budget
 from keys.access import reach_of
 from keys.actions import change_team, rotate_key
 from keys.models import Membership, Team, User, VirtualKey
-from tests.console.permission_cast import Cast
+from tests.console.permissions.cast import Cast
 from tests.factories import make_key, make_user
 
 
