@@ -195,7 +195,8 @@ class LedgerEntry(models.Model):
     tags = models.JSONField(default=list)
     end_user = models.CharField(max_length=200, blank=True)
     budget_id = models.BigIntegerField(
-        null=True, help_text=_("Set on entries that count for one budget alone: what stands in for a lost share, or was spent before a move.")
+        null=True,
+        help_text=_("Set on entries that count for one budget alone: a lost share, or spend from before a move."),
     )
     note = models.CharField(max_length=200, blank=True)
 

@@ -38,7 +38,7 @@ GROUPS = {
         "secrets": "change the keys that encrypt stored credentials",
         "tls": "make a certificate for a developer's machine",
         "admin": "make a one-time sign-in link for an administrator",
-        "seed-demo": "fill in two teams, keys and a month of spend to look at",
+        "seed-demo": "fill in two organisations with sixty days of calls to look at",
     },
     "Keys and money": {
         "keys": "create, list, show, rotate, block and revoke virtual keys",

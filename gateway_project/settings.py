@@ -12,6 +12,7 @@ from gateway_project.databases import databases
 from gateway_project.first_run import load_secrets
 from gateway_project.jwt_settings import token_settings
 from gateway_project.master_key import followed
+from gateway_project.sso_settings import sign_in_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -57,6 +58,7 @@ TALLYGATE_KEY_HEADER = env.text(
     "TALLYGATE_KEY_HEADER", _from_file.get("key_header", ""), meaning="further header that may carry a virtual key"
 )
 TALLYGATE_SIGNED_TOKENS = token_settings(TALLYGATE_CONFIG.tokens)
+TALLYGATE_SIGN_IN = sign_in_settings()
 TALLYGATE_AWS_KEY_IDS = env.flag(
     "TALLYGATE_AWS_KEY_IDS",
     default=False,
@@ -133,8 +135,15 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.saml",
     "django_htmx",
     "ninja",
+    "rest_framework",
     "audit",
     "keys",
     "billing",
@@ -203,7 +212,7 @@ LOGGING = {
 
 # ── keys: sign-in ─────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "keys.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["keys.sso_backend.People"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"} for name in ("MinimumLengthValidator", "CommonPasswordValidator")
 ]
@@ -213,6 +222,16 @@ ACCOUNT_ADAPTER = "keys.sso.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+SOCIALACCOUNT_ADAPTER = "keys.sso_sources.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = TALLYGATE_SIGN_IN.apps
+# A form could not lead there: form-action allows only ourselves. The link starts a sign-in that the visitor's own session must finish.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = TALLYGATE_SIGN_IN.passwords
+MFA_TOTP_ISSUER = "Tallygate"
+# A browser takes passkeys over http only from its own machine.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 
 # ── console ───────────────────────────────────────────────────────────────────
 CONTENT_SECURITY_POLICY = {
@@ -231,6 +250,12 @@ CONTENT_SECURITY_POLICY = {
 ADMIN_SCRIPT_SRC = [SELF, UNSAFE_EVAL, UNSAFE_INLINE]
 ADMIN_STYLE_SRC = [SELF, UNSAFE_INLINE]
 ADMIN_IMG_SRC = [SELF, "data:"]
+# The reporting API reads and nothing else; every class of it names its own forms of answer.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["console.reports.readers.ByKey", "console.reports.readers.BySession"],
+    "DEFAULT_PERMISSION_CLASSES": ["console.reports.readers.KnownReader"],
+    "DEFAULT_PARSER_CLASSES": [],
+}
 UNFOLD = {
     "SITE_TITLE": "Tallygate",
     "SITE_HEADER": "Tallygate",

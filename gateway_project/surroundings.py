@@ -16,8 +16,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from console.client_setups import is_local
 from gateway_project import celery
-from gateway_project.client_setups import is_local
 from gateway_project.config_file import ConfigFile
 from gateway_project.diagnosis import Line
 from gateway_project.management.commands.check_config import problems_of
@@ -57,6 +57,8 @@ def _settings() -> Iterator[Line]:
         yield Line("settings", True, told, is_note=True)
     elif not problems:
         yield Line("settings", True, "every one is known. `tallygate check-config` lists them.")
+    for problem in settings.TALLYGATE_SIGN_IN.problems:
+        yield Line("sign-in", True, problem, is_note=True)
     if settings.DEBUG:
         yield Line("settings", True, "TALLYGATE_DEBUG shows details to everybody. Unset it where others come.", is_note=True)
     if len(settings.TALLYGATE_MASTER_KEY) < SHORTEST_MASTER_KEY:

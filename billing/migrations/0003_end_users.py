@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='ledgerentry',
             name='budget_id',
-            field=models.BigIntegerField(help_text='Set on entries that count for one budget alone: what stands in for a lost share, or was spent before a move.', null=True),
+            field=models.BigIntegerField(help_text='Set on entries that count for one budget alone: a lost share, or spend from before a move.', null=True),
         ),
         migrations.AddIndex(
             model_name='ledgerentry',

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from gateway_project.client_setups import PLACEHOLDER, SETUPS
+from console.client_setups import PLACEHOLDER, SETUPS
 from tests.factories import make_deployment, make_route
 
 pytestmark = pytest.mark.django_db

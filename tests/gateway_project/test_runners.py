@@ -12,8 +12,8 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from console.client_setups import WORKFLOW
 from gateway_project import env
-from gateway_project.client_setups import WORKFLOW
 from keys.jwt_verify import Trust, of_secret, verified
 from keys.models import VirtualKey
 from keys.required_headers import required_header
