@@ -43,7 +43,7 @@ class Shown:
             return str(_("used up"))
         days = self.burn.days_left(self.now)
         if days is None:
-            return str(_("until its reset") if self.standing.resets_at else _("no end in sight"))
+            return str(_("not before its reset") if self.standing.resets_at else _("no end in sight"))
         return ngettext("%d day", "%d days", days) % days if days else str(_("less than a day"))
 
 

@@ -50,7 +50,7 @@ def mark(key: VirtualKey, budget: BudgetRow | None, last_used: datetime | None, 
     if budget and budget.is_used_up:
         return Mark("bad", "bad", _("budget used up"))
     if budget and budget.percent >= NEAR:
-        return Mark("warn", "warn", _("at %d%% of its budget") % budget.percent)
+        return Mark("warn", "warn", _("%d%% used") % budget.percent)
     if max(last_used or key.created_at, key.created_at) < now - UNUSED_AFTER:
         return Mark("quiet", "clock", _("unused 60 days"))
     return Mark("ok", "ok", _("active"))

@@ -65,6 +65,11 @@ class ModelRow:
         return next((target.rates for target in self.targets if target.deployment.is_active), None)
 
     @property
+    def takes_any_name(self) -> bool:
+        """Calls are priced by the name that they ask for."""
+        return any(target.deployment.model == "*" for target in self.targets)
+
+    @property
     def broken(self) -> int:
         return len([one for one in self.targets if one.test and not one.test.ok])
 

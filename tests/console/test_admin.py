@@ -240,7 +240,7 @@ def test_list_shows_state_team_end_and_budget(web: Client) -> None:
     key, _ = make_key(team=make_team("Search"))
     set_budget("key", key.pk, BudgetTerms(20 * 10**9, "30d"), actor=SYSTEM)
     html = web.get(page(VirtualKey, "changelist")).content.decode()
-    for text in ("active", "Search", key.hint, "0% · $0.00 / $20.00 30d", "until its reset"):
+    for text in ("active", "Search", key.hint, "0% · $0.00 / $20.00 30d", "not before its reset"):
         assert text in html
 
 
