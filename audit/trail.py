@@ -58,22 +58,19 @@ def digest(event: AuditEvent) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def record_change(
-    event: str, row: models.Model, *, actor: Actor, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
-) -> AuditEvent:
-    """Appends one event to the chain. Must run inside `transaction.atomic()`; `before` and `after` default to nothing and the row."""
-    if event not in EVENTS:
-        raise ValueError(f"{event} is not an audit event")
-    if not connection.in_atomic_block:
-        raise RuntimeError("record_change needs the transaction of its change")
+def last_hash() -> str:
+    """That of the newest event; until the transaction ends nobody else adds one."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
-    was = before or {}
-    now = describe(row) if after is None else after
-    changed = sorted(name for name in {*was, *now} if was.get(name) != now.get(name)) if was and now else None
-    last = AuditEvent.objects.order_by("-id").values_list("hash", flat=True).first()
-    entry = AuditEvent(
+    return AuditEvent.objects.order_by("-id").values_list("hash", flat=True).first() or ""
+
+
+def drafted(event: str, row: models.Model, actor: Actor) -> AuditEvent:
+    """An event about a row, not yet in the chain; `after` has the actor's reason, if there is one."""
+    if event not in EVENTS:
+        raise ValueError(f"{event} is not an audit event")
+    return AuditEvent(
         at=timezone.now(),
         event=event,
         actor_kind=actor.kind,
@@ -82,14 +79,32 @@ def record_change(
         object_type=row._meta.model_name or "",
         object_id=str(row.pk),
         object_name=str(row)[:200],
-        before=was if changed is None else {name: was.get(name) for name in changed},
-        after=now if changed is None else {name: now.get(name) for name in changed},
+        after={"reason": actor.reason} if actor.reason else {},
         ip=actor.ip,
         request_id=actor.request_id,
-        previous_hash=last or "",
     )
-    entry.before = json.loads(json.dumps(entry.before, default=str))
-    entry.after = json.loads(json.dumps(entry.after | ({"reason": actor.reason} if actor.reason else {}), default=str))
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """As the database gives it back."""
+    read: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return read
+
+
+def record_change(
+    event: str, row: models.Model, *, actor: Actor, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+) -> AuditEvent:
+    """Appends one event to the chain. Must run inside `transaction.atomic()`; `before` and `after` default to nothing and the row."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("record_change needs the transaction of its change")
+    previous = last_hash()
+    was = before or {}
+    now = describe(row) if after is None else after
+    changed = sorted(name for name in {*was, *now} if was.get(name) != now.get(name)) if was and now else None
+    entry = drafted(event, row, actor)
+    entry.before = plain(was if changed is None else {name: was.get(name) for name in changed})
+    entry.after = plain((now if changed is None else {name: now.get(name) for name in changed}) | entry.after)
+    entry.previous_hash = previous
     entry.hash = digest(entry)
     entry.save(force_insert=True)
     transaction.on_commit(notify)
