@@ -16,6 +16,7 @@ from billing.standing_columns import Shown, shown
 from billing.status import DAY_S
 from console.budget_rules import of_team, seen_budgets
 from console.key_form import PERIODS
+from console.paging import page_number
 from keys.access import Reach
 
 PAGE = 50
@@ -140,14 +141,13 @@ class BudgetFilter:
     @classmethod
     def read(cls, query: QueryDict) -> "BudgetFilter":
         texts = {name: query.get(name, "").replace("\x00", "") for name in ("scope", "team", "mode", "state", "q")}
-        number = query.get("page", "")
         return cls(
             scope=texts["scope"] if texts["scope"] in Budget.Scope.values else "",
             team=texts["team"],
             mode=texts["mode"] if texts["mode"] in Budget.Mode.values else "",
             state=texts["state"] if texts["state"] in STATES else "",
             search=texts["q"].strip(),
-            page=int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 6 and int(number) else 1,
+            page=page_number(query.get("page", "")),
         )
 
     @property

@@ -15,13 +15,13 @@ from console.budget_list import BudgetRow, rows_of
 from console.figures import records
 from console.filters import Chip
 from console.key_states import STATES, Mark, in_state, mark
+from console.paging import page_number
 from console.use_cases import budgets_of, main_budget
 from keys.access import Reach
 from keys.models import VirtualKey
 
 PAGE = 50
 EVERY = "all"
-MOST_PAGES = 10**6
 SORTS = {"newest": ("-created_at", "pk"), "name": ("name", "pk"), "expires": ("expires_at", "pk")}
 USUAL_SORT = "newest"
 _SEARCHED = ("name", "last_four", "team__name", "user__username", "user__email")
@@ -42,14 +42,14 @@ class KeyFilter:
     def read(cls, query: QueryDict) -> "KeyFilter":
         """A value that means nothing is as if it were not there."""
         given = {name: query.get(name, "").replace("\x00", "").strip() for name in query}
-        state, sort, page = given.get("state", ""), given.get("sort", ""), given.get("page", "")
+        state, sort = given.get("state", ""), given.get("sort", "")
         return cls(
             search=given.get("q", ""),
             team=given.get("team", ""),
             owner=given.get("owner", ""),
             state=state if state in STATES or state == EVERY else "",
             sort=sort if sort in SORTS else USUAL_SORT,
-            page=min(int(page), MOST_PAGES) if page.isascii() and page.isdigit() and len(page) < 9 and int(page) else 1,
+            page=page_number(given.get("page", "")),
         )
 
     @property

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from console.paging import page_number
 from console.team_figures import people_spend
 from keys.models import Membership, User
 
@@ -36,12 +37,12 @@ class PeopleFilter:
 
     @classmethod
     def read(cls, query: QueryDict) -> "PeopleFilter":
-        role, state, number = query.get("role", ""), query.get("state", ""), query.get("page", "")
+        role, state = query.get("role", ""), query.get("state", "")
         return cls(
             search=query.get("q", "").replace("\x00", "").strip(),
             role=role if role in User.Role.values else "",
             state=state if state in STATES else "",
-            page=max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
+            page=page_number(query.get("page", "")),
         )
 
     @property

@@ -15,6 +15,7 @@ from billing.models import Budget
 from console.access import administrators_only, page, reach
 from console.asker import Overreach
 from console.budget_list import rows_of
+from console.paging import page_number
 from console.team_figures import allowed_names, key_rows, keys_of_team, member_rows, sees_money_of, team_rows
 from console.team_forms import MemberForm, TeamForm
 from console.team_rules import TeamChange
@@ -30,7 +31,7 @@ PAGE = 50
 @page()
 def team_list(request: HttpRequest) -> HttpResponse:
     known, now, zone = reach(request), timezone.now(), timezone.get_current_timezone()
-    search, number = request.GET.get("q", "").replace("\x00", "").strip(), page_number(request)
+    search, number = request.GET.get("q", "").replace("\x00", "").strip(), page_number(request.GET.get("page", ""))
     found = known.teams().select_related("organisation").order_by("name", "pk")
     if search:
         found = found.filter(Q(name__icontains=search) | Q(organisation__name__icontains=search) | Q(cost_centre__icontains=search))
@@ -46,11 +47,6 @@ def team_list(request: HttpRequest) -> HttpResponse:
         "zone": zone,
     }
     return render(request, "teams/list.html", context)
-
-
-def page_number(request: HttpRequest) -> int:
-    text = request.GET.get("page", "")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
 def seen_team(known: Reach, team_id: str) -> Team:
