@@ -30,6 +30,13 @@ NO_ACCESS = "You don't have access to the model with the specified model ID."
 NO_REGION = "Invocation of model ID claude with on-demand throughput isn't supported."
 
 
+@pytest.fixture(autouse=True)
+def alone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither Redis nor a broker, whatever the suite runs beside."""
+    settings.REDIS_URL = ""
+    monkeypatch.setattr(celery, "IS_EMBEDDED", True)
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeProvider]:
     yield FakeProvider()

@@ -114,7 +114,7 @@ def test_every_name_leads_to_the_demo_in_the_end(seeded: Seeded) -> None:
     assert set(ends.values()) == {"demo"}
 
 
-@pytest.mark.django_db(databases=["default", "bodies"])
+@pytest.mark.django_db(databases="__all__")
 def test_second_run_changes_nothing() -> None:
     assert "Password of everybody" in run()
     before = RequestRecord.objects.count()
@@ -123,7 +123,7 @@ def test_second_run_changes_nothing() -> None:
     assert User.objects.count() == len(PEOPLE)
 
 
-@pytest.mark.django_db(databases=["default", "bodies"])
+@pytest.mark.django_db(databases="__all__")
 def test_database_in_use_is_left_alone_unless_forced() -> None:
     make_team("Somebody's")
     with pytest.raises(CommandError, match="--force"):
