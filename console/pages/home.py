@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,6 +11,7 @@ from billing.models import Budget
 from billing.scopes import member_id
 from console.access import page, reach, traffic
 from console.budget_list import BudgetRow, rows_of
+from console.connect_blocks import address_of
 from console.figures import Source, newest, records
 from console.key_states import Mark, mark
 from console.this_month import Part, teams, this_month, top_models
@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     known, now, zone = reach(request), timezone.now(), timezone.get_current_timezone()
     mine = traffic(known) if known.sees_money else Q(user_id=known.person_id)
     last = list(newest(records(mine).without_token_counts())[:LAST])
-    context: dict[str, object] = {"public_url": settings.TALLYGATE_PUBLIC_URL, "zone": zone, "now": now}
+    context: dict[str, object] = {"public_url": address_of(request), "zone": zone, "now": now}
     if known.is_admin and not last:
         return render(request, "home/first_run.html", context | _progress())
     source = Source(mine, zone)

@@ -13,7 +13,7 @@ from tests.console.rows import as_admin, as_member, served
 from tests.factories import make_user
 
 PAGES = ["/", "/spend/", "/requests/", "/requests/req_known/"]
-OUR_ORIGINS = re.compile(r"^(/|#|\?|http://127\.0\.0\.1:4000)")
+OUR_ORIGINS = re.compile(r"^(/|#|\?|http://testserver(/|$))")
 ADDRESS = re.compile(r"""(?:src|href|action)=["']([^"']*)["']|url\(([^)]*)\)|(?<!xmlns=")(https?://[^"'<\s]+)""")
 
 pytestmark = pytest.mark.django_db

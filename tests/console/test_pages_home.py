@@ -27,7 +27,7 @@ def home() -> str:
 def test_first_run_gives_the_exact_steps() -> None:
     text = home()
     assert "Nothing has been counted yet" in text
-    assert 'ANTHROPIC_BASE_URL=<span class="hl">http://127.0.0.1:4000</span>' in text
+    assert 'ANTHROPIC_BASE_URL=<span class="hl">http://testserver</span>' in text
     assert "--model demo" in text
 
 
