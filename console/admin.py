@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -23,6 +22,7 @@ from billing.models import Budget
 from billing.standing_columns import StandingColumns
 from console import use_cases
 from console.budget_columns import attach_budgets
+from console.connect_blocks import address_of
 from console.connecting import Block, blocks, example_model
 from console.end_user_admin import EndUserAdmin
 from console.key_form import KeyForm, RotateForm
@@ -112,7 +112,7 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
     @sensitive_variables("token")
     def _shown_once(self, request: HttpRequest, key: VirtualKey, token: str) -> HttpResponse:
         """The answer to the POST itself holds the secret: nothing that is kept (message, session, address) ever does."""
-        shown = [Block(str(_("Secret")), token), *blocks(settings.TALLYGATE_PUBLIC_URL, token, example_model(key.allowed_models))]
+        shown = [Block(str(_("Secret")), token), *blocks(address_of(request), token, example_model(key.allowed_models))]
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": _("Key “%s”") % key,
             "blocks": shown, "list_url": reverse("admin:keys_virtualkey_changelist"),

@@ -6,13 +6,13 @@ from itertools import islice
 from shlex import quote
 from typing import Any
 
-from django.conf import settings
 from django.urls import reverse
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from console.connect_blocks import address_of
 from console.reports.cells import as_csv, as_xlsx
 from console.reports.tables import Table, json_of, text_of
 
@@ -59,7 +59,7 @@ class Page(BrowsableAPIRenderer):
             "asked": None if response.status_code == 401 else view.form(),
             "frame": "base.html" if request.user and request.user.is_authenticated else "entrance.html",
             "formats": [(one.upper(), replace_query_param(address, "format", one)) for one in ("json", "csv", "xlsx")],
-            "command": f'curl -H "x-api-key: $TALLYGATE_KEY" {quote(settings.TALLYGATE_PUBLIC_URL + address)}',
+            "command": f'curl -H "x-api-key: $TALLYGATE_KEY" {quote(address_of(request) + address)}',
             "is_index": request.path == reverse("reports"), "login": f"{reverse('account_login')}?next={request.path}",
         }  # fmt: skip
         return context | (_shown(data) if isinstance(data, Table) else {"problems": _problems(data)})

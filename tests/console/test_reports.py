@@ -244,8 +244,8 @@ def test_page_can_be_used_without_a_program() -> None:
 def test_command_to_copy_runs_nothing_that_an_address_holds() -> None:
     text = signed_in().get("/api/reports/spend/?team=$(reboot)'`x`").content.decode()
     shown = unescape(re.findall(r"<pre[^>]*>(curl.*)</pre>", text)[0])
-    assert split(shown)[-1].startswith("http://127.0.0.1:4000/api/reports/spend/?team=")
-    assert "'http://127.0.0.1:4000/api/reports/spend/?team=" in shown
+    assert split(shown)[-1].startswith("http://testserver/api/reports/spend/?team=")
+    assert "'http://testserver/api/reports/spend/?team=" in shown
 
 
 def test_page_says_what_is_wrong_where_it_is_wrong() -> None:
