@@ -47,6 +47,13 @@ def _are_limits(value: object) -> bool:
     )
 
 
+def kept_unread() -> "models.JSONField[dict[str, object], dict[str, object]]":
+    """A column for what a script sent that is kept and shown but not acted on."""
+    return models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("What a script sent that is kept and shown but not acted on.")
+    )
+
+
 class User(AbstractUser):
     """A person. `role` is what they may do everywhere; a Membership adds what they may do in a team."""
 
@@ -63,6 +70,10 @@ class User(AbstractUser):
     tpm_limit = models.PositiveBigIntegerField(_("tokens per minute"), null=True, blank=True)
     parallel_limit = models.PositiveIntegerField(_("calls at once"), null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    extra = kept_unread()
+    language = models.CharField(max_length=10, blank=True, help_text=_("Of the pages; empty means the browser's."))
+    time_zone = models.CharField(max_length=60, blank=True, help_text=_("Of the times on pages; empty means the gateway's."))
+    currency = models.CharField(max_length=3, blank=True, help_text=_("In which pages show money; empty means US dollars."))
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email or self.username
@@ -74,6 +85,7 @@ class Organisation(models.Model):
     allowed_models = models.JSONField(default=list, blank=True, validators=[check_names], help_text=_("Model names; empty means all."))
     is_blocked = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -100,6 +112,7 @@ class Team(models.Model):
         help_text=_('Limits for single models: {"claude-opus*": {"rpm": 10, "tpm": 100000, "parallel": 2}}.'),
     )
     metadata = models.JSONField(default=dict, blank=True)
+    extra = kept_unread()
     is_blocked = models.BooleanField(default=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -155,6 +168,7 @@ class EndUser(models.Model):
     is_blocked = models.BooleanField(default=False)
     default_model = models.CharField(max_length=200, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -171,6 +185,7 @@ class Tag(models.Model):
     description = models.CharField(max_length=300, blank=True)
     allowed_models = models.JSONField(default=list, blank=True, validators=[check_names], help_text=_("Model names; empty means all."))
     metadata = models.JSONField(default=dict, blank=True)
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     created_by = models.CharField(max_length=64, blank=True, editable=False)
@@ -234,9 +249,7 @@ class VirtualKey(models.Model):
     cost_centre = models.CharField(max_length=100, blank=True)
     tags = models.JSONField(default=list, blank=True, validators=[check_names])
     metadata = models.JSONField(default=dict, blank=True)
-    extra = models.JSONField(
-        default=dict, blank=True, editable=False, help_text=_("What a script sent that is kept and shown but not acted on.")
-    )
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     created_by = models.CharField(max_length=64, blank=True, editable=False)

@@ -21,6 +21,9 @@ class Credential(models.Model):
     provider = models.CharField(max_length=40)
     secret = models.TextField(blank=True, help_text=_("A provider key, or a reference such as env:ANTHROPIC_API_KEY."))
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE, editable=False)
+    extra = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("What a script sent that is kept and shown but not acted on.")
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
