@@ -52,9 +52,11 @@ class KeySpec:
 
 KEY_FIELDS = frozenset(item.name for item in fields(KeySpec))
 LIMIT_FIELDS = frozenset({"rpm_limit", "tpm_limit", "parallel_limit"})
-TEAM_FIELDS = LIMIT_FIELDS | {"name", "organisation", "allowed_models", "cost_centre", "tags", "model_limits", "metadata", "is_blocked"}
-ORGANISATION_FIELDS = frozenset({"name", "allowed_models", "metadata", "is_blocked"})
-USER_FIELDS = LIMIT_FIELDS | {"username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata"}
+TEAM_FIELDS = LIMIT_FIELDS | frozenset(
+    {"name", "organisation", "allowed_models", "cost_centre", "tags", "model_limits", "metadata", "extra", "is_blocked"}
+)
+ORGANISATION_FIELDS = frozenset({"name", "allowed_models", "metadata", "extra", "is_blocked"})
+USER_FIELDS = LIMIT_FIELDS | {"username", "email", "first_name", "last_name", "role", "is_active", "is_blocked", "metadata", "extra"}
 
 
 def allowed_changes(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from audit.trail import Actor
 from keys.actions import allowed_changes
 from keys.models import EndUser, OrganisationMembership, Tag
 
-END_USER_FIELDS = frozenset({"name", "is_blocked", "default_model", "metadata"})
-TAG_FIELDS = frozenset({"description", "allowed_models", "metadata"})
+END_USER_FIELDS = frozenset({"name", "is_blocked", "default_model", "metadata", "extra"})
+TAG_FIELDS = frozenset({"description", "allowed_models", "metadata", "extra"})
 
 
 # ── end users ─────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from routing.egress import url_problem
 from routing.models import Credential, Deployment, Origin, Route, RouteTarget, RoutingPolicy
 from routing.probe import Outcome, probe
 
-CREDENTIAL_FIELDS = frozenset({"name", "provider", "secret"})
+CREDENTIAL_FIELDS = frozenset({"name", "provider", "secret", "extra"})
 DEPLOYMENT_FIELDS = frozenset(
     {"name", "provider", "model", "credential", "base_url", "is_active", "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s",
      "region", "project", "api", "api_version", "base_model", "rpm_limit", "tpm_limit"}

@@ -12,7 +12,7 @@ from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
 from console.management.credential_values import PLACES, fits, lies_at, masked, merged, provider_of, readable, secret_of, texts, values_of
 from console.management.errors import Refused
-from console.management.fields import Body, name_ignored
+from console.management.fields import Body, name_ignored, without_secrets
 from console.management.model_fields import PublicName, named_deployment
 from routing.actions import change_credential, change_deployment, create_credential, delete_credential
 from routing.credentials import CredentialUnusable
@@ -31,6 +31,12 @@ class CredentialFields(Body):
     def all_ignored(self) -> dict[str, Any]:
         rest = {f"credential_info.{name}": value for name, value in self.credential_info.items() if name != "custom_llm_provider"}
         return self.ignored() | rest
+
+    def info_kept(self, known: Values | None = None) -> Values:
+        """`credential_info` besides the provider, over what is known; null takes a value away."""
+        sent = {name: value for name, value in self.credential_info.items() if name != "custom_llm_provider"}
+        merged = (known or {}) | without_secrets(sent)
+        return {name: value for name, value in merged.items() if value is not None}
 
 
 class NewCredential(CredentialFields):
@@ -56,7 +62,7 @@ def new_credential(request: HttpRequest, response: HttpResponse, asked: NewCrede
     if asked.model_id:
         deployment = named_deployment(asked.model_id)
         values, info = _values_of(deployment) | values, {"custom_llm_provider": deployment.provider} | info
-    credential = Credential(name=asked.credential_name, provider=provider_of(info, values))
+    credential = Credential(name=asked.credential_name, provider=provider_of(info, values), extra=asked.info_kept())
     create_credential(credential, secret_of(values), actor=actor_by_key(request))
     name_ignored(response, asked.all_ignored())
     return {"success": True, "message": "Credential created successfully"}
@@ -98,6 +104,8 @@ def update_credential(request: HttpRequest, response: HttpResponse, credential_n
             changes["name"] = _free(asked.credential_name)
         if asked.credential_info.get("custom_llm_provider"):
             changes["provider"] = _other_provider(known, provider_of(asked.credential_info, values))
+        if (extra := asked.info_kept(known.extra)) != known.extra:
+            changes["extra"] = extra
         changed = change_credential(known, changes, actor=actor)
         _move(changed, before, values, actor)
     name_ignored(response, asked.all_ignored())
@@ -117,7 +125,7 @@ def _row(row: Credential) -> dict[str, Any]:
     return {
         "credential_name": row.name,
         "credential_values": masked(row),
-        "credential_info": {"custom_llm_provider": row.provider},
+        "credential_info": row.extra | {"custom_llm_provider": row.provider},
     }
 
 

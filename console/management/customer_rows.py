@@ -6,6 +6,7 @@ from typing import Any
 
 from billing.models import Budget
 from console.management.budget_table import budget_table
+from console.management.fields import echoed
 from console.management.terms import MoneyRows
 from console.management.wire import usd
 from console.use_cases import spent_in_ledger
@@ -26,7 +27,7 @@ def customer_rows(customers: Sequence[EndUser], now: datetime) -> list[dict[str,
 
 
 def _row(customer: EndUser, money: dict[str, Any], spent: Any) -> dict[str, Any]:
-    return {
+    return echoed({"object_permission": None}, customer.extra) | {
         "user_id": customer.pk,
         "alias": customer.name or None,
         "blocked": customer.is_blocked,
@@ -36,6 +37,5 @@ def _row(customer: EndUser, money: dict[str, Any], spent: Any) -> dict[str, Any]
         "budget_id": money["budget_id"],
         "litellm_budget_table": budget_table(money),
         "budgets": money["budgets"],
-        "object_permission": None,
         "created_at": customer.created_at,
     }

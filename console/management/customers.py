@@ -47,7 +47,7 @@ class CustomerFields(MoneyByModel):
         if REGION in self.model_fields_set:
             kept = {name: value for name, value in (known.metadata if known else {}).items() if name != REGION}
             changes["metadata"] = kept | ({REGION: self.allowed_model_region} if self.allowed_model_region else {})
-        return changes
+        return changes | self.kept(known.extra if known else {})
 
     def ignored(self) -> dict[str, Any]:
         return super().ignored() | {name: getattr(self, name) for name in NO_EFFECT if getattr(self, name)}

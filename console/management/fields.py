@@ -1,5 +1,7 @@
 """Fields that the bodies of several addresses share, as LiteLLM's scripts send them."""
 
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -11,6 +13,8 @@ Limit = Annotated[int, Field(ge=0, lt=2**31)]
 BigLimit = Annotated[int, Field(ge=0, lt=2**63)]
 # Sent by LiteLLM's own tools with these values, which ask for nothing.
 ASKS_NOTHING: tuple[Any, ...] = (None, [], {}, "", False, 0, "default")
+# Fields of such names may hold what nobody should be able to read again.
+SECRET = re.compile(r"passw|secret|authorization|(^|[_-])(api|access|private)[_-]?key|(^|[_-])token$", re.IGNORECASE)
 
 
 class ModelBudget(BaseModel):
@@ -19,12 +23,22 @@ class ModelBudget(BaseModel):
 
 
 class Body(BaseModel):
-    """What we act on. Every other field is taken and named in `x-tallygate-ignored-fields`."""
+    """What we act on. Every other field is taken, named in `x-tallygate-ignored-fields` and kept."""
 
     model_config = ConfigDict(extra="allow")
 
     def ignored(self) -> dict[str, Any]:
+        return self._unknown()
+
+    def _unknown(self) -> dict[str, Any]:
         return {name: value for name, value in (self.model_extra or {}).items() if value not in ASKS_NOTHING}
+
+    def kept(self, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The change to a row's `extra`: unknown fields over those `known`, of which null takes one away. Secrets are not kept."""
+        sent = self.model_extra or {}
+        stays = {name: value for name, value in (known or {}).items() if name not in sent}
+        extra = stays | without_secrets(self._unknown())
+        return {"extra": extra} if extra != (known or {}) else {}
 
 
 class Money(Body):
@@ -65,6 +79,18 @@ def limits_row(model_limits: dict[str, dict[str, int]]) -> dict[str, Any]:
         return {model: limits[kind] for model, limits in model_limits.items() if kind in limits} or None
 
     return {"model_rpm_limit": of("rpm"), "model_tpm_limit": of("tpm")}
+
+
+def without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_secrets(inner) for name, inner in value.items() if not SECRET.search(name)}
+    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def echoed(unused: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of LiteLLM's answer on which we do not act, as they were sent, and all that was kept under `extra`."""
+    told = {name: extra.get(name, value) for name, value in unused.items()}
+    return told | ({"extra": dict(extra)} if extra else {})
 
 
 def name_ignored(response: HttpResponse, names: dict[str, Any]) -> None:

@@ -73,9 +73,7 @@ def changes_of(asked: KeyFields, actor: Actor, now: datetime, known: VirtualKey 
         changes |= _header(asked.required_header)
     if sent & {"model_rpm_limit", "model_tpm_limit"}:
         changes["model_limits"] = asked.model_limits(known.model_limits if known else {})
-    if ignored := asked.ignored():
-        changes["extra"] = (known.extra if known else {}) | ignored
-    return changes
+    return changes | asked.kept(known.extra if known else {})
 
 
 def plain_changes(asked: Body, table: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:

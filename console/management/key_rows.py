@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.models import Budget
-from console.management.fields import limits_row
+from console.management.fields import echoed, limits_row
 from console.management.terms import MoneyRows
 from console.management.wire import usd
 from console.use_cases import spent_in_ledger
@@ -29,7 +29,7 @@ def key_rows(keys: Sequence[VirtualKey], now: datetime) -> list[dict[str, Any]]:
 
 
 def _row(key: VirtualKey) -> dict[str, Any]:
-    return UNUSED | {name: value for name, value in key.extra.items() if name in UNUSED} | limits_row(key.model_limits) | {
+    return echoed(UNUSED, key.extra) | limits_row(key.model_limits) | {
         "key_name": key.hint,
         "key_alias": key.name or None,
         "expires": key.expires_at,

@@ -18,7 +18,7 @@ from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
 from console.management.budget_table import budget_table
 from console.management.errors import Refused
-from console.management.fields import MoneyByModel, name_ignored
+from console.management.fields import MoneyByModel, echoed, name_ignored
 from console.management.key_fields import plain_changes
 from console.management.organisation_member_rows import members_of
 from console.management.team_rows import team_rows
@@ -64,7 +64,7 @@ def new_organisation(request: HttpRequest, response: HttpResponse, asked: NewOrg
     if Organisation.objects.filter(pk=organisation_id).exists():
         raise Refused(f"There is an organization with organization_id={organisation_id} already.", param="organization_id")
     with transaction.atomic(), _naming_the_alias():
-        organisation = create_organisation(Organisation(id=organisation_id, **plain_changes(asked, PLAIN)), actor=actor)
+        organisation = create_organisation(Organisation(id=organisation_id, **plain_changes(asked, PLAIN), **asked.kept()), actor=actor)
         set_money(Budget.Scope.ORGANISATION, organisation.pk, asked, actor=actor)
     name_ignored(response, asked.ignored())
     return _one(organisation.pk)
@@ -75,7 +75,7 @@ def update_organisation(request: HttpRequest, response: HttpResponse, asked: Org
     """Fields that are not sent stay as they are; null takes a value away."""
     organisation, actor = named_organisation(asked.organization_id), actor_by_key(request)
     with transaction.atomic(), _naming_the_alias():
-        change_organisation(organisation, plain_changes(asked, PLAIN), actor=actor)
+        change_organisation(organisation, plain_changes(asked, PLAIN) | asked.kept(organisation.extra), actor=actor)
         set_money(Budget.Scope.ORGANISATION, organisation.pk, asked, actor=actor)
     name_ignored(response, asked.ignored())
     return _one(organisation.pk)
@@ -155,7 +155,7 @@ def _rows(found: QuerySet[Organisation]) -> list[dict[str, Any]]:
 
 
 def _row(organisation: Organisation, money: dict[str, Any], spent: Any) -> dict[str, Any]:
-    return {
+    return echoed({}, organisation.extra) | {
         "organization_id": organisation.pk,
         "organization_alias": organisation.name,
         "budget_id": money["budget_id"],

@@ -19,7 +19,7 @@ from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
 from console.management.budget_table import budget_table
 from console.management.errors import Refused
-from console.management.fields import MoneyByModel, name_ignored
+from console.management.fields import MoneyByModel, echoed, name_ignored
 from console.management.key_fields import plain_changes
 from console.management.terms import MoneyRows, set_money
 from console.management.wire import usd
@@ -66,7 +66,7 @@ def new_tag(request: HttpRequest, response: HttpResponse, asked: TagFields) -> R
     if Tag.objects.filter(pk=asked.name).exists():
         raise Refused(f"There is a tag {asked.name} already.", param="name")
     with transaction.atomic():
-        tag = create_tag(Tag(name=asked.name, **plain_changes(asked, PLAIN)), actor=actor)
+        tag = create_tag(Tag(name=asked.name, **plain_changes(asked, PLAIN), **asked.kept()), actor=actor)
         set_money(Budget.Scope.TAG, tag.pk, asked, actor=actor)
     name_ignored(response, asked.ignored())
     return {"message": f"Tag {tag} was made.", "tag": _one(tag)}
@@ -77,7 +77,8 @@ def update_tag(request: HttpRequest, response: HttpResponse, asked: TagFields) -
     """Fields that are not sent stay as they are; null takes a value away."""
     actor = actor_by_key(request)
     with transaction.atomic():
-        tag = change_tag(named_tag(asked.name), plain_changes(asked, PLAIN), actor=actor)
+        known = named_tag(asked.name)
+        tag = change_tag(known, plain_changes(asked, PLAIN) | asked.kept(known.extra), actor=actor)
         set_money(Budget.Scope.TAG, tag.pk, asked, actor=actor)
     name_ignored(response, asked.ignored())
     return {"message": f"Tag {tag} was changed.", "tag": _one(tag)}
@@ -133,11 +134,10 @@ def _one(tag: Tag) -> Row:
 
 
 def _row(tag: Tag, money: dict[str, Any], spent_nano: int) -> Row:
-    return {
+    return echoed({"model_info": {}}, tag.extra) | {
         "name": tag.name,
         "description": tag.description or None,
         "models": tag.allowed_models,
-        "model_info": {},
         "spend": money.get("spend", usd(spent_nano)),
         "budget_id": money["budget_id"],
         "litellm_budget_table": budget_table(money),

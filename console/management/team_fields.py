@@ -80,7 +80,7 @@ def changes_of(asked: TeamFields, known: Team | None = None) -> dict[str, Any]:
         changes["organisation"] = organisation_named(asked.organization_id)
     if sent & {"model_rpm_limit", "model_tpm_limit"}:
         changes["model_limits"] = asked.model_limits(known.model_limits if known else {})
-    return changes
+    return changes | asked.kept(known.extra if known else {})
 
 
 def role_of(text: str) -> str:

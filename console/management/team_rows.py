@@ -8,7 +8,7 @@ from django.db.models import QuerySet, Sum
 
 from billing.models import Budget, LedgerEntry
 from billing.scopes import member_id
-from console.management.fields import limits_row
+from console.management.fields import echoed, limits_row
 from console.management.key_rows import key_rows
 from console.management.terms import MoneyRows
 from console.management.wire import usd
@@ -34,7 +34,7 @@ def team_rows(teams: Sequence[Team], now: datetime) -> list[dict[str, Any]]:
 
 
 def _row(team: Team, members: Sequence[Membership]) -> dict[str, Any]:
-    return UNUSED | limits_row(team.model_limits) | {
+    return echoed(UNUSED, team.extra) | limits_row(team.model_limits) | {
         "team_id": team.pk,
         "team_alias": team.name,
         "organization_id": team.organisation_id,

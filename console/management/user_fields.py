@@ -86,7 +86,7 @@ def changes_of(asked: UserFields, known: User | None = None) -> dict[str, Any]:
         changes.pop("email", None)  # it named the person
     if changes.get("email"):
         _refuse_taken_email(changes["email"], known)
-    return changes
+    return changes | asked.kept(known.extra if known else {})
 
 
 def role_of(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count
 
 from billing.models import Budget
+from console.management.fields import echoed
 from console.management.organisation_member_rows import places_of
 from console.management.terms import MoneyRows
 from console.management.user_fields import ROLES
@@ -42,7 +43,7 @@ def user_rows(users: Sequence[User], now: datetime) -> list[dict[str, Any]]:
 
 
 def _row(user: User) -> dict[str, Any]:
-    return UNUSED | {
+    return echoed(UNUSED, user.extra) | {
         "user_id": user.pk,
         "user_email": user.email or None,
         "user_alias": user.get_full_name() or None,
