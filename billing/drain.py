@@ -27,7 +27,9 @@ from billing.snapshot import PriceBook
 logger = logging.getLogger(__name__)
 
 BATCH = 2000
-BUSY_S = 0.5
+# After many lines it waits longer: posting two thousand calls at once costs a fifth less a call than posting five hundred.
+MANY_LINES = 1000
+BUSY_S = 1.0
 IDLE_S = 0.5
 ADOPT_EVERY_S = 5.0
 RETRY_S = 0.5
@@ -87,7 +89,7 @@ class Drainer:
                 failures = min(failures + 1, 10)
                 _let_go_of_connection()
                 continue
-            wait_s, failures = BUSY_S if lines else IDLE_S, 0
+            wait_s, failures = BUSY_S if lines > MANY_LINES else IDLE_S, 0
             if is_adopting:
                 adopt_at = time.monotonic() + ADOPT_EVERY_S
         self._try(is_adopting=True, is_all=True)  # our own journal too, if its writer has let go of it

@@ -17,6 +17,8 @@ SQLITE_OPTIONS = {
 FORMS = "postgresql://user:password@host/name or sqlite:///file.db"
 # A process that stands still inside a transaction would hold its rows against all others.
 IDLE_LIMIT = "-c idle_in_transaction_session_timeout=5s"
+# Our queries take milliseconds; compiling one takes a second, and is done for those that look dear and are not.
+NO_COMPILING = "-c jit=off"
 # A server that is gone without a word is noticed in seconds and not in a quarter of an hour, as the kernel would.
 PATIENCE = {
     "connect_timeout": "5",
@@ -101,7 +103,7 @@ def _postgres(parts: SplitResult) -> dict[str, Any]:
 def _libpq_options(options: dict[str, str]) -> dict[str, str]:
     """What LiteLLM's addresses carry for Prisma means nothing to libpq, which refuses options that it does not know."""
     kept = {**PATIENCE, **{name: value for name, value in options.items() if name not in PRISMA_ONLY}}
-    session = [kept.get("options", ""), IDLE_LIMIT]
+    session = [kept.get("options", ""), IDLE_LIMIT, NO_COMPILING]
     if schema := options.get("schema", ""):
         session.append(f"-c search_path={schema}")
     return {**kept, "options": " ".join(filter(None, session))}

@@ -3,6 +3,17 @@
 from django.db import migrations, models
 
 
+def tell_how_many_sessions(apps, schema_editor):
+    """PostgreSQL's samples take the calls of a run, which lie together, for far fewer runs than there are, and read the whole table for one."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("ALTER TABLE audit_requestrecord ALTER COLUMN session_id SET (n_distinct = -0.03)")
+
+
+def let_it_guess(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("ALTER TABLE audit_requestrecord ALTER COLUMN session_id RESET (n_distinct)")
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -30,4 +41,5 @@ class Migration(migrations.Migration):
             model_name='requestrecord',
             index=models.Index(condition=models.Q(('is_estimated', True)), fields=['-received_at'], name='records_estimated'),
         ),
+        migrations.RunPython(tell_how_many_sessions, let_it_guess),
     ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_project.databases import IDLE_LIMIT, PATIENCE, databases
+from gateway_project.databases import IDLE_LIMIT, NO_COMPILING, PATIENCE, databases
 from gateway_project.env import WrongSetting
 
 
@@ -40,12 +40,12 @@ def test_postgres_address_is_taken_apart(tmp_path: Path) -> None:
     assert set(found) == {"default"}
     parts = found["default"]
     assert (parts["NAME"], parts["USER"], parts["PASSWORD"], parts["HOST"], parts["PORT"]) == ("gate", "me", "p@ss", "db.test", "5433")
-    assert parts["OPTIONS"] == {**PATIENCE, "sslmode": "require", "options": IDLE_LIMIT}
+    assert parts["OPTIONS"] == {**PATIENCE, "sslmode": "require", "options": f"{IDLE_LIMIT} {NO_COMPILING}"}
 
 
 def test_prisma_parameters_of_litellm_addresses_are_dropped(tmp_path: Path) -> None:
     url = "postgres://me@db.test/gate?connection_limit=10&pool_timeout=60&schema=llm&connect_timeout=5"
-    assert databases(url, tmp_path)["default"]["OPTIONS"] == {**PATIENCE, "options": f"{IDLE_LIMIT} -c search_path=llm"}
+    assert databases(url, tmp_path)["default"]["OPTIONS"] == {**PATIENCE, "options": f"{IDLE_LIMIT} {NO_COMPILING} -c search_path=llm"}
 
 
 @pytest.mark.parametrize("url", ["mysql://me:hidden@db.test/x", "postgresql://me:hidden@db.test:port/x", "postgresql://me:hidden@db.test"])
