@@ -171,9 +171,9 @@ class LedgerEntry(models.Model):
     """What one attempt cost. Append-only: `base` once per attempt, `reap` for one whose end nobody saw, `adjust` for a later truth."""
 
     class Kind(models.TextChoices):
-        BASE = "base"
-        ADJUST = "adjust"
-        REAP = "reap"
+        BASE = "base", _("Base")
+        ADJUST = "adjust", _("Adjust")
+        REAP = "reap", _("Reap")
 
     id = models.BigAutoField(primary_key=True)
     attempt_id = models.CharField(max_length=48)
@@ -216,3 +216,58 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id} {self.kind}"
+
+
+class FrozenMonth(models.Model):
+    """A month that finance has closed: its lines as they stood then, and a hash over them. What is posted later is told beside it.
+
+    The bounds are those of `time_zone`; the sums are those of all lines, adjustments of earlier months included.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    month = models.CharField(max_length=7, help_text=_("As 2026-11."))
+    time_zone = models.CharField(max_length=60)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    currency = models.CharField(max_length=3, default="USD")
+    cost_nano = models.BigIntegerField()
+    calls = models.BigIntegerField()
+    unpriced_calls = models.BigIntegerField()
+    estimated_calls = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    frozen_by = models.CharField(max_length=64, blank=True)
+    frozen_by_name = models.CharField(max_length=200, blank=True)
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-starts_at", "time_zone"]
+        constraints = [models.UniqueConstraint(fields=["month", "time_zone"], name="one_frozen_month_per_zone")]
+
+    def __str__(self) -> str:
+        return f"{self.month} ({self.time_zone})"
+
+
+class FrozenLine(models.Model):
+    """What one key of one team spent in a frozen month, with the names of that day. Columns are called as a RollUp's."""
+
+    id = models.BigAutoField(primary_key=True)
+    frozen = models.ForeignKey(FrozenMonth, on_delete=models.CASCADE, related_name="lines")
+    adjusts = models.CharField(max_length=7, blank=True, help_text=_("The earlier frozen month whose later entries it charges."))
+    organisation_id = models.CharField(max_length=64, blank=True)
+    cost_centre = models.CharField(max_length=100, blank=True)
+    team_id = models.CharField(max_length=64, blank=True)
+    team_name = models.CharField(max_length=200, blank=True)
+    user_id = models.CharField(max_length=64, blank=True)
+    user_name = models.CharField(max_length=200, blank=True)
+    key_id = models.CharField(max_length=64, blank=True)
+    key_name = models.CharField(max_length=200, blank=True)
+    cost_nano = models.BigIntegerField()
+    calls = models.BigIntegerField()
+    unpriced_calls = models.BigIntegerField()
+    estimated_calls = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["adjusts", "cost_centre", "team_id", "key_id", "user_id"]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.adjusts, self.cost_centre, self.team_name, self.key_name)))
