@@ -23,7 +23,7 @@ from tests.factories import make_key, make_organisation, make_team, make_user
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NOVEMBER = "from=2026-11&to=2026-11&time_zone=UTC"
-REPORTS = ("spend", "chargeback", "ledger", "requests", "budgets", "keys", "teams")
+REPORTS = ("spend", "chargeback", "ledger", "requests", "sessions", "budgets", "keys", "teams")
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 NUMBERS = count(1)
 ROLES = {"alice": "member", "bob": "member", "charlie": "member", "vera": "viewer", "fin": "finance", "root": "admin"}
