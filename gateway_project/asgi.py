@@ -21,10 +21,13 @@ from billing.drain import Drainer  # noqa: E402 - models can be imported only on
 from billing.journal import Journal  # noqa: E402
 from billing.keeper import Keeper  # noqa: E402
 from billing.rates_redis import LeasedRates, RedisLink  # noqa: E402
+from console.apps import live_of_this_process  # noqa: E402
+from console.live.door import websocket_application  # noqa: E402
 from gateway_project.allow_list import AllowList  # noqa: E402
 from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded  # noqa: E402
 from gateway_project.server import ON_STOP_ASKED  # noqa: E402
 from gateway_project.signed_tokens import signed_tokens  # noqa: E402
+from gateway_project.under_way import Herald  # noqa: E402
 from proxy.app import DataPlane  # noqa: E402
 from proxy.asgi import App, Receive, Scope, Send  # noqa: E402
 from proxy.checkup import Checkup  # noqa: E402
@@ -48,6 +51,8 @@ class Gateway:
         self._drainer: Drainer | None = None
         self._keeper: Keeper | None = None
         self._leases: LeasedRates | None = None
+        self._live = live_of_this_process()
+        self._herald: Herald | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_ours(scope["path"]):
@@ -55,6 +60,8 @@ class Gateway:
             await data_plane(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await websocket_application(scope, receive, send)
         else:
             await django_application(scope, receive, send)  # type: ignore[arg-type]  # Django types the same dictionaries by kind
 
@@ -90,6 +97,8 @@ class Gateway:
             await self._refresher.start()
             self._checkup = Checkup(plane)
             self._checkup.start()
+            self._herald = Herald(plane, journal.folder.name, self._live.desk)
+            self._herald.start()
             self._drainer.start()
             keep_freed_memory()
             leave_alone_what_is_loaded()
@@ -100,6 +109,9 @@ class Gateway:
         if self._data_plane is None or self._refresher is None or self._drainer is None or self._keeper is None:
             return
         plane, self._data_plane = self._data_plane.plane, None
+        await self._live.stop()
+        if self._herald is not None:
+            await self._herald.stop()
         if self._checkup is not None:
             await self._checkup.stop()
         await self._refresher.stop()

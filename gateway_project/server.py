@@ -27,6 +27,8 @@ FIELD_OVERHEAD = len(b": \r\n")
 LINGER_S = 2.0
 SWITCH_INTERVAL_S = 0.001
 LOOK_AGAIN_S = 0.05
+# Pages only listen on their sockets.
+SOCKET_BYTES = 1024
 # For calls that are broken off: to say so, and to settle.
 LAST_WORDS_S = 2.0
 # Where in the lifespan's state the application leaves what shall be called when a stop is asked for.
@@ -275,6 +277,8 @@ class GatewayServer(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
+            if not isinstance(connection, GatewayProtocol):  # a page's socket; one whose reader takes nothing would hold up the end
+                asyncio.get_running_loop().call_later(LAST_WORDS_S, connection.transport.abort)
         await self._wait(lambda: self.is_hurried or self._is_idle(), limits.drain_s)
         await self._break_off()
         await self.lifespan.shutdown()
@@ -319,6 +323,7 @@ def build_server(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=limits.keep_alive_s,
+        ws_max_size=SOCKET_BYTES,
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
     )
