@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from celery.exceptions import CeleryError
 from django.conf import settings
 from django.db.models import Exists, OuterRef
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from kombu.exceptions import KombuError
 from kombu.exceptions import OperationalError as BrokerUnreachable
 from redis import Redis
@@ -33,10 +36,14 @@ NAMED_AT_MOST = 5
 
 
 def of_this_machine() -> Iterator[Line]:
-    """What needs no database."""
+    """What needs no database and waits for nobody."""
     yield from _settings()
     yield _address()
     yield _disk()
+
+
+def of_other_machines() -> Iterator[Line]:
+    """What answers late when it does not answer."""
     if settings.REDIS_URL:
         yield _redis()
     yield _background()
@@ -53,29 +60,33 @@ def _settings() -> Iterator[Line]:
     for problem in problems:
         yield Line("settings", False, problem)
     if config.not_honoured:
-        told = f"{config.path}: no effect here have {_some(config.not_honoured)}. `tallygate check-config` lists all."
+        told = _("%(path)s: no effect here have %(names)s. `tallygate check-config` lists all.")
+        told %= {"path": config.path, "names": _some(config.not_honoured)}
         yield Line("settings", True, told, is_note=True)
     elif not problems:
-        yield Line("settings", True, "every one is known. `tallygate check-config` lists them.")
+        yield Line("settings", True, _("every one is known. `tallygate check-config` lists them."))
     for problem in settings.TALLYGATE_SIGN_IN.problems:
         yield Line("sign-in", True, problem, is_note=True)
     if settings.DEBUG:
-        yield Line("settings", True, "TALLYGATE_DEBUG shows details to everybody. Unset it where others come.", is_note=True)
+        yield Line("settings", True, _("TALLYGATE_DEBUG shows details to everybody. Unset it where others come."), is_note=True)
     if len(settings.TALLYGATE_MASTER_KEY) < SHORTEST_MASTER_KEY:
-        told = f"The master key is shorter than {SHORTEST_MASTER_KEY} signs and may be guessed. Set TALLYGATE_MASTER_KEY to a longer one."
+        told = _("The master key is shorter than %(n)s signs and may be guessed. Set TALLYGATE_MASTER_KEY to a longer one.")
+        told %= {"n": SHORTEST_MASTER_KEY}
         yield Line("settings", True, told, is_note=True)
     if wide := [network for network in settings.TALLYGATE_EGRESS_ALLOW if not ipaddress.ip_network(network, strict=False).prefixlen]:
-        told = f"TALLYGATE_EGRESS_ALLOW holds {wide[0]}: deployments made in pages reach all your network. Name the ranges needed."
+        told = _("TALLYGATE_EGRESS_ALLOW holds %(range)s: deployments made in pages reach all your network. Name the ranges needed.")
+        told %= {"range": wide[0]}
         yield Line("settings", True, told, is_note=True)
 
 
 def _address() -> Line:
     url = settings.TALLYGATE_PUBLIC_URL
     if is_local(url):
-        return Line("address", True, f"{url} is for this machine or network. Set TALLYGATE_PUBLIC_URL to what others use.")
+        told = _("%(url)s is for this machine or network. Set TALLYGATE_PUBLIC_URL to what others use.")
+        return Line("address", True, told % {"url": url})
     if not settings.IS_HTTPS:
-        told = f"{url} is not https: keys travel readable. Put TLS in front of it, or `serve --tls-cert`, and set TALLYGATE_PUBLIC_URL."
-        return Line("address", True, told, is_note=True)
+        told = _("%(url)s is not https: keys travel readable. Put TLS in front of it, or `serve --tls-cert`, and set TALLYGATE_PUBLIC_URL.")
+        return Line("address", True, told % {"url": url}, is_note=True)
     return Line("address", True, f"{url}.")
 
 
@@ -83,11 +94,12 @@ def _disk() -> Line:
     """The journal lies there: a call whose opening cannot be written is not made."""
     home = settings.TALLYGATE_HOME
     if not os.access(home, os.W_OK | os.X_OK):
-        return Line("disk", False, f"{home} cannot be written by this user. Correct its owner, or run this as the gateway's user.")
+        told = _("%(folder)s cannot be written by this user. Correct its owner, or run this as the gateway's user.")
+        return Line("disk", False, told % {"folder": home})
     free = shutil.disk_usage(home).free
-    told = f"{free / GB:,.1f} GB free at {home}."
+    told = _("%(size)s GB free at %(folder)s.") % {"size": number_format(free / GB, 1, force_grouping=True), "folder": home}
     if free < FEW_FREE:
-        told += " Calls are refused when it is full: make room."
+        told = f"{told} {_('Calls are refused when it is full: make room.')}"
     return Line("disk", free >= LEAST_FREE, told, is_note=LEAST_FREE <= free < FEW_FREE)
 
 
@@ -98,45 +110,50 @@ def _redis() -> Line:
         ) as client:
             client.ping()
     except (RedisError, OSError, ValueError) as error:
-        told = f"does not answer ({type(error).__name__}): rate limits are each process's own. Start it, or correct REDIS_URL."
-        return Line("redis", False, told)
-    return Line("redis", True, "answers.")
+        told = _("does not answer (%(error)s): rate limits are each process's own. Start it, or correct REDIS_URL.")
+        return Line("redis", False, told % {"error": type(error).__name__})
+    return Line("redis", True, _("answers."))
 
 
 def _background() -> Line:
     if celery.IS_EMBEDDED:
-        return Line("background work", True, "runs inside `tallygate serve`.")
+        return Line("background work", True, _("runs inside `tallygate serve`."))
     try:
         with celery.app.connection_for_write(connect_timeout=PATIENCE_S) as broker:
             broker.ensure_connection(max_retries=1, timeout=PATIENCE_S)
             workers = celery.app.control.ping(timeout=PATIENCE_S, connection=broker)
     except (BrokerUnreachable, KombuError, CeleryError, OSError) as error:
-        told = f"Its broker does not answer ({type(error).__name__}). Start it, or correct TALLYGATE_BROKER_URL or REDIS_URL."
-        return Line("background work", False, told)
+        told = _("Its broker does not answer (%(error)s). Start it, or correct TALLYGATE_BROKER_URL or REDIS_URL.")
+        return Line("background work", False, told % {"error": type(error).__name__})
     if not workers:
-        return Line("background work", False, "Nobody does it. Start `tallygate serve`, or `tallygate worker` and `tallygate beat`.")
-    return Line("background work", True, f"done by {len(workers)} worker{'s' if len(workers) > 1 else ''} of the broker.")
+        return Line("background work", False, _("Nobody does it. Start `tallygate serve`, or `tallygate worker` and `tallygate beat`."))
+    told = ngettext("done by %(n)s worker of the broker.", "done by %(n)s workers of the broker.", len(workers))
+    return Line("background work", True, told % {"n": len(workers)})
 
 
 def _routes() -> Line:
     leads = RouteTarget.objects.filter(route=OuterRef("pk"), deployment__is_active=True)
     active = Route.objects.filter(is_active=True)
     if dead := list(active.filter(~Exists(leads)).order_by("name").values_list("name", flat=True)):
-        return Line("routes", False, f"Nothing answers for {_some(dead)}. Give them an active deployment, or switch them off.")
+        told = _("Nothing answers for %(names)s. Give them an active deployment, or switch them off.")
+        return Line("routes", False, told % {"names": _some(dead)})
     if count := active.count():
-        return Line("routes", True, f"{count} name{'s' if count > 1 else ''} that callers can ask for.")
-    return Line("routes", True, "There is no model that callers could ask for. `tallygate routes` says how to make one.", is_note=True)
+        told = ngettext("%(n)s name that callers can ask for.", "%(n)s names that callers can ask for.", count)
+        return Line("routes", True, told % {"n": count})
+    told = _("There is no model that callers could ask for. `tallygate routes` says how to make one.")
+    return Line("routes", True, told, is_note=True)
 
 
 def _keys(now: datetime) -> Line:
     live = VirtualKey.objects.filter(revoked_at=None, is_blocked=False)
     soon = live.filter(expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON).order_by("expires_at")
     if names := list(map(str, soon)):
-        told = f"Within {EXPIRES_SOON.days} days expire {_some(names)}. Issue others by `tallygate keys create`, or give them a later end."
-        return Line("keys", True, told, is_note=True)
-    return Line("keys", True, f"none expires within {EXPIRES_SOON.days} days.")
+        told = _("Within %(n)s days expire %(names)s. Issue others by `tallygate keys create`, or give them a later end.")
+        return Line("keys", True, told % {"n": EXPIRES_SOON.days, "names": _some(names)}, is_note=True)
+    return Line("keys", True, _("none expires within %(n)s days.") % {"n": EXPIRES_SOON.days})
 
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - NAMED_AT_MOST
-    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(names[:NAMED_AT_MOST])
+    return _("%(names)s and %(n)s more") % {"names": listed, "n": more} if more > 0 else listed

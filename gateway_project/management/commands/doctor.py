@@ -7,9 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
-from gateway_project import diagnosis, surroundings
+from gateway_project import diagnosis, doctor
 from gateway_project.diagnosis import Line
 from gateway_project.tables import Mood, Word, clean, coloured, is_coloured
 
@@ -26,7 +25,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     def handle(self, *, names: list[str], no_calls: bool, **options: Any) -> None:
-        lines = _looked_at(names, no_calls=no_calls)
+        if names and (unknown := diagnosis.unknown(names)):
+            raise CommandError(f"There is no credential and no active deployment {unknown[0]!r}. `tallygate routes` shows deployments.")
+        lines = doctor.named(names, has_calls=not no_calls) if names else doctor.everything(has_calls=not no_calls)
         seen = list(lines if options["json"] else self._told(lines, options))
         if options["json"]:
             self.stdout.write(json.dumps([asdict(line) for line in seen], indent=2))
@@ -41,18 +42,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{coloured(mark) if has_colour else mark.text}  {clean(line.what):<28} {clean(line.text)}")
             self.stdout.flush()
             yield line
-
-
-def _looked_at(names: list[str], *, no_calls: bool) -> Iterator[Line]:
-    if not names:
-        yield from surroundings.of_this_machine()
-        database = diagnosis.database()
-        yield database
-        if not database.is_ok:
-            return
-        yield from diagnosis.installation()
-        yield from surroundings.of_the_rows(timezone.now())
-    if unknown := diagnosis.unknown(names):
-        raise CommandError(f"There is no credential and no active deployment {unknown[0]!r}. `tallygate routes` shows deployments.")
-    yield from diagnosis.credentials(names)
-    yield from diagnosis.unpriced(names) if no_calls else diagnosis.deployments(names)
