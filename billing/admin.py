@@ -1,4 +1,4 @@
-"""Admin pages of budgets, plans and prices, in dollars; the ledger, read-only."""
+"""Admin pages of budgets, plans and prices, in dollars. What was counted has a file beside it."""
 
 from dataclasses import fields
 from typing import Any
@@ -13,21 +13,24 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from audit.admin_base import AuditedAdmin, ReadOnlyAdmin, actor_of
+from audit.admin_base import AuditedAdmin, actor_of
 from audit.rows import ChangeRefused
 from audit.trail import Actor
 from billing import actions, plans
 from billing.forms import PICO_PER_THOUSAND_SEARCHES, PercentagesField, ScaledField
-from billing.models import Budget, BudgetPlan, LedgerEntry, Price, Window
+from billing.frozen_admin import FrozenMonthAdmin
+from billing.models import Budget, BudgetPlan, Price, Window
 from billing.money import NANO, PICO_PER_USD_PER_MILLION, money
+from billing.records_admin import InstanceAdmin, LedgerEntryAdmin, ShareAdmin, WindowAdmin
 from billing.scopes import names_of
 from billing.standing import moment
 from billing.standing_columns import StandingColumns, shown
 from billing.status import told
+
+__all__ = ["BudgetAdmin", "FrozenMonthAdmin", "InstanceAdmin", "LedgerEntryAdmin", "PlanAdmin", "PriceAdmin", "ShareAdmin", "WindowAdmin"]
 
 PER_MILLION = _("USD per million tokens")
 
@@ -97,6 +100,7 @@ class BudgetAdmin(StandingColumns, AuditedAdmin):
         ("scope", "scope_id"), "model", ("amount_nano", "period", "time_zone"), "mode", "clamp_output", "thresholds", "from_plan",
     ]  # fmt: skip
     inlines = [WindowInline]
+    actions = ["reset_selected"]
     actions_detail = ["reset"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -142,6 +146,10 @@ class BudgetAdmin(StandingColumns, AuditedAdmin):
 
     def delete_row(self, row: Budget, actor: Actor) -> None:
         actions.remove_budget(row, actor=actor)
+
+    @admin.action(description=_("Start a new period now"), permissions=["change"])
+    def reset_selected(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:
+        self.act_on_each(request, queryset, actions.reset_budget)
 
     @action(description=_("Start a new period now"), url_path="reset", permissions=["change"])
     def reset(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -253,14 +261,3 @@ class PriceAdmin(AuditedAdmin):
 
     def delete_row(self, row: Price, actor: Actor) -> None:
         actions.remove_price(row, actor=actor)
-
-
-@admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "kind", "amount", "team_id", "key_id", "cost_centre", "route", "provider", "model", "is_unpriced", "is_estimated"]
-    list_filter = [("at", RangeDateTimeFilter), "kind", "provider", "is_unpriced", "is_estimated"]
-    search_fields = ["request_id", "attempt_id", "key_id", "team_id", "user_id", "cost_centre"]
-
-    @display(description=_("amount"), ordering="amount_nano")
-    def amount(self, entry: LedgerEntry) -> str:
-        return money(entry.amount_nano, 6)

@@ -1,4 +1,4 @@
-"""Admin pages of keys; those of teams, end users and tags have files beside it. They live here, for a key is issued with its budget."""
+"""Admin pages of keys; those of people, teams, end users and tags have files beside it. They live here: a key is issued with its budget."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import action, display
 
-from audit.admin_base import AuditedAdmin, actor_of
+from audit.admin_base import BlockableAdmin, actor_of
 from audit.rows import ChangeRefused
 from audit.trail import Actor
 from billing.models import Budget
@@ -27,14 +27,15 @@ from console.connecting import Block, blocks, example_model
 from console.end_user_admin import EndUserAdmin
 from console.key_form import KeyForm, RotateForm
 from console.key_states import STATES, in_state
+from console.people_admin import OrganisationAdmin, UserAdmin
 from console.tag_admin import TagAdmin
 from console.team_admin import TeamAdmin
 from keys import actions as verbs
 from keys.models import VirtualKey
 
-__all__ = ["EndUserAdmin", "TagAdmin", "TeamAdmin", "VirtualKeyAdmin"]
+__all__ = ["EndUserAdmin", "OrganisationAdmin", "TagAdmin", "TeamAdmin", "UserAdmin", "VirtualKeyAdmin"]
 
-STATE_COLOURS = {"active": "success", "blocked": "warning", "expired": "info", "revoked": "danger"}
+STATE_COLOURS = {"active": "success", "blocked": "danger", "expired": "warning", "revoked": "info"}
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -49,7 +50,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(VirtualKey)
-class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
+class VirtualKeyAdmin(StandingColumns, BlockableAdmin):
     form = KeyForm
     verb_fields = verbs.KEY_FIELDS - {"is_blocked", "extra"}
     list_display = ["name_shown", "state", "team", "user", "hint", "expires_at", "used", "burn", "lasts", "created_at"]
@@ -72,8 +73,9 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
         return str(key)
 
     @display(description=_("state"), label=STATE_COLOURS)
-    def state(self, key: VirtualKey) -> str:
-        return key.state(timezone.now())
+    def state(self, key: VirtualKey) -> tuple[str, Any]:
+        state = key.state(timezone.now())
+        return state, STATES[state]
 
     @display(description=_("key"), ordering="last_four")
     def hint(self, key: VirtualKey) -> str:
@@ -158,7 +160,7 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
         if request.method != "POST":
             return self._asked(request, key, question, None)
         state = verb(key, actor=actor_of(request)).state(timezone.now())
-        return self._back(request, key, _("Key “%(key)s” is %(state)s.") % {"key": key, "state": state}, messages.SUCCESS)
+        return self._back(request, key, _("Key “%(key)s” is %(state)s.") % {"key": key, "state": STATES[state]}, messages.SUCCESS)
 
     def _asked(self, request: HttpRequest, key: VirtualKey, question: Any, form: forms.Form | None) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": question, "key": key, "form": form}
@@ -171,18 +173,8 @@ class VirtualKeyAdmin(StandingColumns, AuditedAdmin):
     # ── acting on many ────────────────────────────────────────────────────────
     @admin.action(description=_("Revoke for good"), permissions=["change"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
-        self._each(request, queryset, verbs.revoke_key)
+        self.act_on_each(request, queryset, verbs.revoke_key)
 
-    @admin.action(description=_("Block"), permissions=["change"])
-    def block_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
-        self._each(request, queryset, verbs.block_key)
-
-    @admin.action(description=_("Unblock"), permissions=["change"])
-    def unblock_selected(self, request: HttpRequest, queryset: QuerySet[VirtualKey]) -> None:
-        self._each(request, queryset, verbs.unblock_key)
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[VirtualKey], verb: Callable[..., VirtualKey]) -> None:
-        keys = list(queryset)
-        for key in keys:
-            verb(key, actor=actor_of(request))
-        messages.success(request, _("Done for %(count)s keys.") % {"count": len(keys)})
+    def set_blocked(self, row: VirtualKey, *, is_blocked: bool, actor: Actor) -> None:
+        verb = verbs.block_key if is_blocked else verbs.unblock_key
+        verb(row, actor=actor)

@@ -3,12 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from audit.admin_base import AuditedAdmin, actor_of
+from audit.admin_base import BlockableAdmin
 from audit.trail import Actor
 from billing.models import Budget
 from billing.standing_columns import StandingColumns
@@ -39,13 +38,12 @@ class EndUserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in
 
 
 @admin.register(EndUser)
-class EndUserAdmin(StandingColumns, AuditedAdmin):
+class EndUserAdmin(StandingColumns, BlockableAdmin):
     form = EndUserForm
     verb_fields = people_actions.END_USER_FIELDS
     list_display = ["id", "name", "is_blocked", "used", "burn", "lasts", "created_at"]
     list_filter = ["is_blocked"]
     search_fields = ["id", "name"]
-    actions = ["block_selected", "unblock_selected"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["id"] if obj else []
@@ -61,17 +59,3 @@ class EndUserAdmin(StandingColumns, AuditedAdmin):
 
     def delete_row(self, row: EndUser, actor: Actor) -> None:
         use_cases.delete_end_user_with_budgets(row, actor=actor)
-
-    @admin.action(description=_("Block"), permissions=["change"])
-    def block_selected(self, request: HttpRequest, queryset: QuerySet[EndUser]) -> None:
-        self._each(request, queryset, is_blocked=True)
-
-    @admin.action(description=_("Unblock"), permissions=["change"])
-    def unblock_selected(self, request: HttpRequest, queryset: QuerySet[EndUser]) -> None:
-        self._each(request, queryset, is_blocked=False)
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[EndUser], *, is_blocked: bool) -> None:
-        rows = list(queryset)
-        for row in rows:
-            people_actions.change_end_user(row, {"is_blocked": is_blocked}, actor=actor_of(request))
-        messages.success(request, _("Done for %(count)s end users.") % {"count": len(rows)})

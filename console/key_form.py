@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -80,7 +81,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
         known = ", ".join(Route.objects.filter(is_active=True).values_list("name", flat=True)[:30])
         self.fields["allowed_models"].help_text = _(
             "Names with commas between them; empty means all that the team may use. There are: %s"
-        ) % (known or "–")
+        ) % escape(known or "–")  # help texts are printed as HTML
         own = budgets_of(Budget.Scope.KEY, self.instance.pk) if self.instance.pk else []
         budgets = [budget for budget in own if budget.mode != Budget.Mode.SOFT and not budget.model]
         self.has_many_budgets = len(budgets) > 1

@@ -7,18 +7,16 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from audit.admin_base import AuditedAdmin, actor_of
 from audit.trail import Actor
 from billing.models import Budget
 from billing.standing_columns import StandingColumns
 from console import use_cases
 from console.budget_columns import attach_budgets
+from console.members_admin import MembersAdmin, PlaceInline
 from keys import actions
-from keys.admin import MODELS_HELP
-from keys.forms import NamesField, ObjectField
+from keys.forms import MODELS_HELP, NamesField, ObjectField
 from keys.models import Membership, Team, check_model_limits
 
 LIMITS_HELP = _('Such as {"claude-opus*": {"rpm": 10, "tpm": 100000, "parallel": 2}}.')
@@ -43,22 +41,17 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in th
         return limits
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(PlaceInline):
     model = Membership
-    extra = 0
-    fields = ["user", "role"]
-    autocomplete_fields = ["user"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return []
 
 
 @admin.register(Team)
-class TeamAdmin(StandingColumns, AuditedAdmin):
+class TeamAdmin(StandingColumns, MembersAdmin):
     form = TeamForm
     verb_fields = actions.TEAM_FIELDS
     list_display = ["name", "organisation", "cost_centre", "key_count", "member_count", "used", "burn", "lasts", "is_blocked"]
     list_filter = ["is_blocked", "organisation"]
+    list_select_related = ["organisation"]
     search_fields = ["name", "id", "cost_centre"]
     inlines = [MembershipInline]
 
@@ -86,22 +79,11 @@ class TeamAdmin(StandingColumns, AuditedAdmin):
     def delete_row(self, row: Team, actor: Actor) -> None:
         use_cases.delete_team_with_budgets(row, actor=actor)
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        actor = actor_of(request)
-        added = formset.save(commit=False)
-        for gone in formset.deleted_objects:
-            use_cases.remove_member_with_budget(gone, actor=actor)
-        for membership, _names in formset.changed_objects:
-            self._change_member(membership, actor)
-        for membership in added:
-            if membership._state.adding:
-                actions.add_member(membership, actor=actor)
+    def add_place(self, place: Membership, actor: Actor) -> None:
+        actions.add_member(place, actor=actor)
 
-    def _change_member(self, membership: Membership, actor: Actor) -> None:
-        """Another person in the same line is one member less and one more."""
-        known = Membership.objects.get(pk=membership.pk)
-        if known.user_id == membership.user_id:
-            actions.change_member(known, membership.role, actor=actor)
-            return
-        use_cases.remove_member_with_budget(known, actor=actor)
-        actions.add_member(Membership(team=membership.team, user=membership.user, role=membership.role), actor=actor)
+    def change_place(self, place: Membership, role: str, actor: Actor) -> None:
+        actions.change_member(place, role, actor=actor)
+
+    def remove_place(self, place: Membership, actor: Actor) -> None:
+        use_cases.remove_member_with_budget(place, actor=actor)

@@ -5,7 +5,10 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+MODELS_HELP = _("Model names, with commas between them; empty means all.")
 
 
 class NamesField(forms.CharField):
@@ -44,7 +47,7 @@ class ObjectField(forms.JSONField):
         if cleaned in (None, ""):
             return {}
         if not isinstance(cleaned, dict):
-            raise forms.ValidationError('A JSON object is needed, such as {"project": "search"}.')
+            raise forms.ValidationError(_('A JSON object is needed, such as {"project": "search"}.'))
         return cleaned
 
 

@@ -5,10 +5,14 @@ from ipaddress import ip_network
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -22,6 +26,7 @@ from audit.trail import Actor, describe, record_change
 from keys.actions import create_user, set_password
 from keys.authenticate import client_ip
 from keys.models import User
+from keys.sign_ins import record_failure, record_sign_in
 from keys.sso_backend import BACKEND
 
 LINK_LASTS = timedelta(minutes=15)
@@ -47,10 +52,39 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return response
 
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Once every step is done, whatever the way in."""
+        way = _way(get_authentication_records(request, user))
+        with transaction.atomic():
+            super().login(request, user)
+            record_sign_in(user, way, address_of(request))
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        record_failure("password", address_of(request))
+
     def set_password(self, user: User, password: str) -> None:
         """allauth's pages change passwords through this, so the audit trail sees it."""
         changed = set_password(user, password, actor=Actor("user", id=user.pk, name=str(user)))
         user.password = changed.password
+
+
+def _way(records: list[dict[str, Any]]) -> str:
+    """`password, totp`; of an identity provider the name that people know it by."""
+    ways = []
+    for record in records:
+        source = settings.TALLYGATE_SIGN_IN.source(record.get("provider", ""))
+        ways.append(source.name if source else str(record.get("type") or record.get("provider") or record.get("method", "")))
+    return ", ".join(dict.fromkeys(filter(None, ways)))
+
+
+class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
+    def validation_error(self, code: str, *args: Any) -> ValidationError:
+        """A wrong code of somebody who is signed in is a slip; before that the password was right, and somebody should know."""
+        request = context.request
+        if code == "incorrect_code" and not request.user.is_authenticated:
+            record_failure("second factor", address_of(request))
+        error: ValidationError = super().validation_error(code, *args)
+        return error
 
 
 class LinkTokens(PasswordResetTokenGenerator):
@@ -101,11 +135,12 @@ def login_by_link(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     with transaction.atomic():
         user = _person(uid)
         if not user or not LINK_TOKENS.check_token(user, token):
+            record_failure("link", address_of(request))
             return render(request, "login_link_failed.html", status=403)
         before = describe(user)
         login(request, user, backend=BACKEND)
         UserSession.objects.create_from_request(request)
-        actor = Actor("user", id=user.pk, name=str(user), ip=address_of(request))
+        actor = Actor("user", id=user.pk, name=str(user)[:200], ip=address_of(request))
         record_change(
             "user.signed_in_by_link",
             user,

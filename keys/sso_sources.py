@@ -15,12 +15,13 @@ from allauth.socialaccount.providers.base.constants import AuthError, AuthProces
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import Actor
+from keys.sign_ins import record_failure
 from keys.sso import address_of
 from keys.sso_groups import Identity, NotAdmitted, Source, Why, groups_in
 from keys.sso_people import Profile, sign_in
@@ -70,6 +71,12 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allau
         """Those of the settings; rows of allauth's own table would hold secrets in plain text."""
         return [app for app in super().list_apps(request, provider, client_id) if app.pk is None]
 
+    def get_app(self, request: HttpRequest, provider: str, client_id: str | None = None) -> SocialApp:
+        try:
+            return super().get_app(request, provider, client_id)
+        except SocialApp.DoesNotExist:
+            raise Http404 from None
+
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
         found = super().get_provider(request, provider, client_id)
         return OidcProvider(request, app=found.app) if isinstance(found, OpenIDConnectProvider) else found
@@ -89,6 +96,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allau
             person = sign_in(who, profile, settings.TALLYGATE_SIGN_IN.rules, actor=actor)
         except NotAdmitted as refused:
             logger.warning("Sign-in through %s refused: %s", sociallogin.account.provider, refused.why.value)
+            record_failure(source.name if source else "identity provider", address_of(request))
             raise ImmediateHttpResponse(_refusal(request, refused.why)) from refused
         sociallogin.user = sociallogin.account.user = person
 
@@ -97,6 +105,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allau
     ) -> None:
         cause = type(exception).__name__ if exception else error
         logger.warning("Sign-in through %s failed: %s", getattr(provider, "sub_id", provider), cause)
+        known = settings.TALLYGATE_SIGN_IN.source(getattr(provider, "sub_id", ""))
+        record_failure(known.name if known else "identity provider", address_of(request))
 
 
 def _refusal(request: HttpRequest, why: Why) -> HttpResponse:

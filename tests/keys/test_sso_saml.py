@@ -4,6 +4,7 @@ import base64
 import re
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -17,8 +18,10 @@ from django.test import Client
 from onelogin.saml2.utils import OneLogin_Saml2_Utils  # type: ignore[import-untyped]  # comes without types
 from pytest_django import Settings
 
+from audit.models import AuditEvent
 from gateway_project.sso_settings import sign_in_settings
 from keys.models import User
+from keys.sso_groups import Rules
 
 pytestmark = pytest.mark.django_db
 IDP, GATEWAY = "https://idp.example/saml", "http://testserver/accounts/saml/company"
@@ -96,6 +99,22 @@ def test_signed_answer_signs_in_with_the_role_of_its_group(idp: Signer) -> None:
     assert (person.role, client.session["_auth_user_id"]) == ("finance", person.pk)
 
 
+def test_sign_in_is_in_the_trail_by_the_providers_name(idp: Signer) -> None:
+    client = browser()
+    assert answer(client, idp, asked_by(client))
+    [event] = AuditEvent.objects.filter(event="user.signed_in")
+    assert (event.actor_name, event.after) == ("ada@example.com", {"way": "SAML"})
+
+
+def test_refused_person_is_counted_without_a_name(idp: Signer, settings: Settings) -> None:
+    settings.TALLYGATE_SIGN_IN = replace(settings.TALLYGATE_SIGN_IN, rules=Rules(groups=frozenset({"others"})))
+    client = browser()
+    assert not answer(client, idp, asked_by(client))
+    [event] = AuditEvent.objects.filter(event="user.sign_in_failed")
+    assert (event.after["way"], event.after["failed"]) == ("SAML", 1)
+    assert "ada" not in f"{event.object_name} {event.actor_name} {event.after}"
+
+
 def test_answer_that_another_key_signed_is_refused(idp: Signer) -> None:
     client = browser()
     assert not answer(client, signer(), asked_by(client))
@@ -116,3 +135,22 @@ def test_answer_to_the_sign_in_of_another_browser_is_refused(idp: Signer) -> Non
 def test_our_metadata_names_where_answers_go(idp: Signer) -> None:
     told = browser().get("/accounts/saml/company/metadata/").content.decode()
     assert f'Location="{GATEWAY}/acs/"' in told
+
+
+@pytest.mark.parametrize("page", ["login", "metadata", "sls", "acs/finish"])
+@pytest.mark.parametrize("told", [None, "", "<html>Gateway timeout</html>", "not xml"])
+def test_provider_whose_metadata_is_not_there_is_told_of_plainly(
+    idp: Signer, tmp_path: Path, page: str, told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "idp.xml").unlink()
+    (tmp_path / "idp.xml").write_text(told) if told is not None else None
+    client = browser()
+    client.post("/accounts/saml/company/acs/", {"SAMLResponse": "x"})
+    answer = client.get(f"/accounts/saml/company/{page}/")
+    assert (answer.status_code, "cannot be reached" in answer.content.decode()) == (503, True)
+    assert "The SAML metadata cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("address", ["saml/other/login", "saml/other/metadata", "oidc/other/login", "github/login"])
+def test_provider_that_is_not_set_up_is_not_there(idp: Signer, address: str) -> None:
+    assert browser().get(f"/accounts/{address}/").status_code == 404
