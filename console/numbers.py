@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from billing.money import NANO
+from console.currencies import DOLLARS, Currency
 
 NONE_YET = "–"
 _MARKS = {"de": (".", ",")}
@@ -41,30 +42,61 @@ def decimal(scaled: int, digits: int, lang: str) -> str:
     return f"−{text}" if scaled < 0 else text  # noqa: RUF001  # the true minus sign is as wide as a digit
 
 
-def _with_sign(text: str, lang: str) -> tuple[str, str]:
-    return (text, "\N{NO-BREAK SPACE}$") if lang == "de" else (f"−${text[1:]}" if text.startswith("−") else f"${text}", "")  # noqa: RUF001
+def converted(nano: int, digits: int, currency: Currency) -> int:
+    """Nano-dollars as 10**-digits of a currency, rounded once."""
+    return half_up(nano * currency.rate * 10**digits, NANO * 10**currency.places)
 
 
-def money4(nano: int, lang: str) -> Money:
-    """The price of one request: four decimals, never $0.0000 for something."""
-    tenths = half_up(nano, NANO // 10_000)
-    text, after = _with_sign(decimal(tenths or int(nano > 0), 4, lang), lang)
-    return Money(f"< {text}" if nano > 0 and not tenths else text, "", after)
+def _with_sign(text: str, lang: str, currency: Currency = DOLLARS) -> tuple[str, str]:
+    if lang == "de":
+        return text, f"\N{NO-BREAK SPACE}{currency.sign}"
+    sign = currency.sign + "\N{NO-BREAK SPACE}" * currency.sign[-1].isalpha()
+    return (f"−{sign}{text[1:]}" if text.startswith("−") else f"{sign}{text}"), ""  # noqa: RUF001
 
 
-def money(nano: int, lang: str) -> Money:
-    """A sum: two decimals from a dollar up (and for nothing), four below."""
-    if nano and abs(half_up(nano, NANO // 10_000)) < 10_000:
-        return money4(nano, lang)
-    text, after = _with_sign(decimal(half_up(nano, NANO // 100), 2, lang), lang)
-    return Money(text[:-3], text[-3:], after)
+def money4(nano: int, lang: str, currency: Currency = DOLLARS) -> Money:
+    """The price of one request: hundredths of a cent, never 0.0000 for something."""
+    fine = converted(nano, currency.digits + 2, currency)
+    text, after = _with_sign(decimal(fine or int(nano > 0), currency.digits + 2, lang), lang, currency)
+    return Money(f"< {text}" if nano > 0 and not fine else text, "", after)
 
 
-def plain_dollars(nano: int) -> str:
-    """Dollars for a machine to read: every nano, a decimal point, no symbol."""
-    sign = "-" if nano < 0 else ""
-    whole, rest = divmod(abs(nano), NANO)
-    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+def money(nano: int, lang: str, currency: Currency = DOLLARS) -> Money:
+    """A sum: to the cent from a dollar, a euro or 100 yen up (and for nothing), two digits more below."""
+    if nano and abs(converted(nano, currency.digits + 2, currency)) < 10_000:
+        return money4(nano, lang, currency)
+    text, after = _with_sign(decimal(converted(nano, currency.digits, currency), currency.digits, lang), lang, currency)
+    cut = len(text) - currency.digits - 1 if currency.digits else len(text)
+    return Money(text[:cut], text[cut:], after)
+
+
+def about(nano: int, lang: str, currency: Currency = DOLLARS) -> str:
+    """A sum that is nobody's bill: without cents from ten dollars up."""
+    if abs(converted(nano, currency.digits, currency)) < 1000:
+        return money(nano, lang, currency).text
+    return "".join(_with_sign(decimal(converted(nano, 0, currency), 0, lang), lang, currency))
+
+
+def exact_dollars(nano: int, lang: str) -> str:
+    """Every nano of it, two decimals at least."""
+    digits = next((places for places in range(2, 9) if nano % 10 ** (9 - places) == 0), 9)
+    return "".join(_with_sign(line_amount(nano, digits, lang), lang))
+
+
+def unit_of_axis(lang: str, currency: Currency = DOLLARS) -> str:
+    """How an axis writes a sum; # stands for the number."""
+    return "".join(_with_sign("#", lang, currency))
+
+
+def rate_of(currency: Currency, lang: str) -> str:
+    return decimal(currency.rate, currency.places, lang)
+
+
+def plain(nano: int, currency: Currency = DOLLARS) -> str:
+    """A sum for a machine to read: nine decimals, as far as it has them, a decimal point, no sign of a currency."""
+    scaled = converted(nano, 9, currency)
+    whole, rest = divmod(abs(scaled), NANO)
+    return f"{'-' if scaled < 0 else ''}{whole}.{rest:09d}".rstrip("0").rstrip(".")
 
 
 def line_amount(nano: int, digits: int, lang: str) -> str:

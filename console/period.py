@@ -22,6 +22,7 @@ _DAYS = {"today": 1, "7d": 7, "30d": 30, "90d": 90}
 _WRITTEN = re.compile(r"(?a:(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d)|\.\.(\d{4})-(\d\d)-(\d\d))?)?)")
 _EARLIEST = 2000
 HOUR = timedelta(hours=1)
+QUARTER = timedelta(minutes=15)
 LONGEST = timedelta(days=366)
 
 
@@ -44,9 +45,11 @@ class Period:
 
     @property
     def hours(self) -> list[datetime]:
-        """As clocks show them in the page's time zone; an hour that they show twice is one."""
+        """As clocks show them in the page's time zone; an hour that they show twice is one, and one that they show a part of is there."""
         first, zone = self.start.astimezone(UTC), self.start.tzinfo
-        return list(dict.fromkeys((first + HOUR * at).astimezone(zone) for at in range(-(-self.length // HOUR))))
+        step = HOUR if self.start.utcoffset() == self.end.utcoffset() else QUARTER
+        shown = ((first + step * at).astimezone(zone).replace(minute=0) for at in range(-(-self.length // step)))
+        return list(dict.fromkeys(shown))
 
     @property
     def days(self) -> list[date]:

@@ -6,10 +6,12 @@ Every setting is declared once through a reader here, so `check-config` can list
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from console.currencies import Currency, WrongRate, read_rates
 from keys.required_headers import WrongHeader, header_line
 from keys.snapshot import RequiredHeader
 
@@ -111,6 +113,22 @@ def time_zone(name: str, default: str, *, meaning: str) -> str:
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise WrongSetting(f"{name} is {found!r}; a time zone such as UTC or Europe/Berlin is needed. Correct or unset it.") from None
     return found
+
+
+def currencies(name: str, *, meaning: str) -> dict[str, Currency]:
+    """`EUR=0.92,JPY=151.3`, by code."""
+    try:
+        return read_rates(text(name, meaning=meaning))
+    except WrongRate as error:
+        raise WrongSetting(
+            f"{name} {error}; how many units one US dollar is, as in EUR=0.92,JPY=151.3, is needed, each code once. Correct or unset it."
+        ) from None
+
+
+def day(name: str, *, meaning: str) -> date | None:
+    raw = text(name, meaning=meaning)
+    _converted(name, raw or "2000-01-01", date.fromisoformat, "a day such as 2026-11-21")
+    return date.fromisoformat(raw) if raw else None
 
 
 def networks(name: str, default: str = "", *, meaning: str) -> list[str]:

@@ -91,3 +91,25 @@ def test_time_zone_is_one_that_there_is(monkeypatch: pytest.MonkeyPatch, reading
         monkeypatch.setenv("SETTING", wrong)
         with pytest.raises(WrongSetting, match=f"SETTING is '{wrong}'; a time zone such as UTC"):
             env.time_zone("SETTING", "UTC", meaning="")
+
+
+def test_currencies_are_read_exactly(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    monkeypatch.setenv("SETTING", "EUR=0.92,JPY=151.3")
+    assert [(one.code, one.rate, one.places) for one in env.currencies("SETTING", meaning="").values()] == [
+        ("EUR", 92, 2),
+        ("JPY", 1513, 1),
+    ]
+
+
+@pytest.mark.parametrize("value", ["EUR", "EUR=0", "USD=1", "EUR=1,EUR=2", "EUR=1e3"])
+def test_currencies_refuse_what_is_no_rate_with_name_and_fix(monkeypatch: pytest.MonkeyPatch, readings: object, value: str) -> None:
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(WrongSetting, match=r"SETTING (holds|names) .*; how many units one US dollar is, as in EUR=0\.92,JPY=151\.3"):
+        env.currencies("SETTING", meaning="")
+
+
+def test_day_is_one_of_the_calendar(monkeypatch: pytest.MonkeyPatch, readings: object) -> None:
+    assert env.day("SETTING", meaning="") is None
+    monkeypatch.setenv("SETTING", "2026-02-30")
+    with pytest.raises(WrongSetting, match="SETTING is '2026-02-30'; a day such as 2026-11-21 is needed"):
+        env.day("SETTING", meaning="")
