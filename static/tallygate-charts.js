@@ -136,14 +136,33 @@
     const data = readTable(figure.querySelector("table"));
     const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: "svg" });
     const series = figure.dataset.chart === "lines" ? lines(data) : bars(data, figure);
-    chart.setOption({ animation: false, aria: { enabled: true }, tooltip: tooltip(data, figure), ...axes(data, figure), series }, true);
+    chart.setOption({ animation: false, aria: { enabled: true, label: { description: figure.querySelector("[aria-label]").getAttribute("aria-label") } }, tooltip: tooltip(data, figure), ...axes(data, figure), series }, true);
     return chart;
   }
 
   const figures = [...document.querySelectorAll("figure[data-chart]")];
   const drawAll = () => figures.forEach(draw);
   drawAll();
+  // Its table was changed; not while somebody reads a value off it.
+  figures.forEach((figure) => figure.addEventListener("redraw", () => figure.querySelector(".chart").matches(":hover") || draw(figure)));
   new ResizeObserver(() => figures.forEach((f) => echarts.getInstanceByDom(f.querySelector(".chart")).resize())).observe(document.body);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+  // On paper: dark on white, as wide as an upright page.
+  const root = document.documentElement;
+  let theme;
+  const fit = (width) => figures.forEach((f) => echarts.getInstanceByDom(f.querySelector(".chart")).resize({ width }));
+  addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+    drawAll();
+    fit(680);
+  });
+  addEventListener("afterprint", () => {
+    if (theme === undefined) delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    drawAll();
+    fit("auto");
+  });
 })();

@@ -22,6 +22,36 @@
     addEventListener("pageshow", () => [...form.elements].forEach((field) => (field.disabled = false)));
   }
 
+  // The menu of small screens and the dialogs close by Escape; focus goes back to what opened them and stays within while they are open.
+  const menu = document.querySelector(".top details");
+  let opener = null;
+  const dialog = () => document.querySelector(".dialog:target");
+  const stops = (box) => [...box.querySelectorAll("a[href],button,input:not([type=hidden]),select,textarea")];
+  const enter = () => {
+    if (dialog()) stops(dialog())[0].focus();
+    else opener?.focus();
+  };
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]');
+    if (link && document.getElementById(link.hash.slice(1))?.matches(".dialog")) opener = link;
+  });
+  addEventListener("hashchange", enter);
+  if (dialog()) enter();
+  addEventListener("keydown", (event) => {
+    const box = dialog();
+    if (event.key === "Escape" && menu?.open) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (event.key === "Escape" && box) location.hash = "";
+    else if (event.key === "Tab" && box) {
+      const all = stops(box);
+      const edge = event.shiftKey ? all[0] : all.at(-1);
+      if (document.activeElement !== edge && box.contains(document.activeElement)) return;
+      event.preventDefault();
+      (event.shiftKey ? all.at(-1) : all[0]).focus();
+    }
+  });
+
   // First run: ask every few seconds whether the first request has come.
   const waiting = document.querySelector("[data-waiting]");
   if (waiting) {
