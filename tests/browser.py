@@ -50,7 +50,7 @@ class Browser:
         self._until_loaded()
 
     def run(self, script: str) -> Any:
-        done = self.send("Runtime.evaluate", expression=script, returnByValue=True)
+        done = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 

@@ -1,115 +1,23 @@
 """People sign in through a real OpenID Connect provider from npm, in a real Chromium, into a real `tallygate serve`."""
 
-import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.browser import Browser, chromium
-from tests.e2e.test_claude_code import MASTER, ROOT, free_port, until_ready
+from tests.browser import Browser
+from tests.e2e.company import NEEDS_CHROMIUM, Company, sign_in
+from tests.e2e.test_claude_code import ROOT, free_port, until_ready
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-NODE = shutil.which("node") or ""
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not CHROMIUM and os.environ.get("CI") != "true", reason="no Chromium here (Debian: sudo apt install chromium)"),
-]
-SECRET = "client-secret-canary-7731"
-PERSON = {"email": "ada@example.com", "email_verified": True, "given_name": "Ada", "family_name": "Lovelace", "preferred_username": "ada"}
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), NEEDS_CHROMIUM]
 PLACES = """
 SELECT u.role, t.name, m.role FROM keys_user u LEFT JOIN keys_membership m ON m.user_id = u.id LEFT JOIN keys_team t ON t.id = m.team_id
 WHERE u.email = 'ada@example.com'
 """
-
-
-@dataclass(frozen=True)
-class Company:
-    """Its provider of identities and its gateway."""
-
-    gateway: str
-    home: Path
-    people: Path
-    environment: dict[str, str]
-
-    def tell(self, *groups: str, **claims: Any) -> None:
-        """What the provider says of Ada from now on."""
-        self.people.write_text(json.dumps({"ada": {**PERSON, "groups": groups, **claims}}))
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.home / "e2e.db") as connection:
-            return connection.execute(query).fetchall()
-
-
-def set_up(folder: Path, gateway: str, issuer: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "TALLYGATE_HOME": str(folder / "home"),
-        "DATABASE_URL": "sqlite:///e2e.db",
-        "TALLYGATE_MASTER_KEY": MASTER,
-        "TALLYGATE_PUBLIC_URL": gateway,
-        "TALLYGATE_OIDC_ISSUER": issuer,
-        "TALLYGATE_OIDC_CLIENT_ID": "tallygate",
-        "TALLYGATE_OIDC_CLIENT_SECRET": SECRET,
-        "TALLYGATE_OIDC_NAME": "Corp",
-        "TALLYGATE_OIDC_SCOPES": "openid,profile,email,groups",
-        "TALLYGATE_OIDC_ROLE_MAP": "gw-admins:admin,gw-fin:finance",
-        "TALLYGATE_OIDC_TEAM_MAP": "gw-data:Data,gw-data-leads:Data:manager",
-        "TALLYGATE_PASSWORD_LOGIN": "no",
-    }
-
-
-@pytest.fixture
-def company(tmp_path: Path) -> Iterator[Company]:
-    ports = free_port(), free_port()
-    gateway, issuer = (f"http://127.0.0.1:{port}" for port in ports)
-    found = Company(gateway, tmp_path / "home", tmp_path / "people.json", set_up(tmp_path, gateway, issuer))
-    found.tell()
-    claude = shutil.which("claude")
-    assert claude is not None, "make e2e puts the clients on PATH"
-    told = {"PATH": os.environ["PATH"], "MODULES": str(Path(claude).parents[1]), "PEOPLE": str(found.people), "PORT": str(ports[1])}
-    told |= {"CLIENT_SECRET": SECRET, "REDIRECT": f"{gateway}/accounts/oidc/company/login/callback/"}
-    with (tmp_path / "log").open("wb") as log:
-        provider = subprocess.Popen([NODE, ROOT / "tests/e2e/oidc_provider.mjs"], env=told, stdout=subprocess.PIPE, stderr=log)
-        serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(ports[0])]
-        served = subprocess.Popen(serve, env=found.environment, cwd=tmp_path, stdout=log, stderr=log)
-    try:
-        assert provider.stdout is not None
-        assert provider.stdout.readline() == b"listening\n"
-        until_ready(gateway, served)
-        made = httpx.post(f"{gateway}/team/new", json={"team_alias": "Data"}, headers={"Authorization": f"Bearer {MASTER}"})
-        assert made.status_code == 200, made.text
-        yield found
-    finally:
-        for process in (provider, served):
-            process.terminate()
-            process.communicate(timeout=30)
-    assert SECRET not in (tmp_path / "log").read_text()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    with chromium(CHROMIUM, tmp_path) as found:
-        yield found
-
-
-def sign_in(browser: Browser, company: Company, page: str = "/") -> None:
-    """By the button of the sign-in page, then the provider's own form, in a browser that is signed in nowhere."""
-    browser.forget()
-    browser.go(company.gateway + page)
-    browser.click(".ways a.btn")
-    browser.fill("[name=login]", "ada")
-    browser.fill("[name=password]", "anything")
-    browser.click("[type=submit]")
 
 
 def test_groups_give_role_and_team_at_every_sign_in_and_take_them(company: Company, browser: Browser) -> None:
