@@ -12,7 +12,7 @@ PYTEST := $(PY) -m pytest -n auto
 TYPED := keys billing routing audit proxy console gateway_project tests bench
 CHECKS := check-format check-lint check-types check-imports check-django check-migrations check-locks
 
-.PHONY: help setup run demo test check $(CHECKS) services test-services e2e test-all chaos bench screenshots lock
+.PHONY: help setup run demo test check $(CHECKS) services test-services e2e test-all chaos bench screenshots messages lock
 
 help: ## show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -59,6 +59,9 @@ bench: .venv/.dev ## side-by-side benchmarks, prints ratios
 
 screenshots: .venv/.dev ## pictures of every page into docs/screenshots (needs Chromium)
 	@$(ISOLATED) $(PY) -m tests.screenshots $(ARGS)
+
+messages: .venv/.dev ## gather the texts of pages and compile their translations; lists what wants one
+	@$(ISOLATED) $(PY) -m tests.messages
 
 lock: .venv/.dev ## write the locks anew (make lock ARGS=--upgrade)
 	@.ci/lock $(ARGS)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models.deletion import ProtectedError
+from django.utils.translation import gettext as _
 
 from audit.trail import SECRET_FIELDS, Actor, describe, record_change
 
@@ -34,7 +35,7 @@ def _save(row: models.Model, *, is_new: bool) -> None:
         with transaction.atomic():
             row.save(force_insert=is_new, force_update=not is_new)
     except IntegrityError as error:
-        raise ChangeRefused(f"Another {row._meta.verbose_name} with these values was saved at the same moment. Try again.") from error
+        raise ChangeRefused(_("The same was saved by somebody else at this moment. Try again.")) from error
 
 
 @transaction.atomic
@@ -53,7 +54,7 @@ def change_row(row: Row, changes: Mapping[str, Any], *, event: str, actor: Actor
     manager = row._meta.model._default_manager  # type(row) is something else when row is a lazy request.user
     current = cast("Row | None", manager.select_for_update().filter(pk=row.pk).first())
     if current is None:
-        raise ChangeRefused(f"This {row._meta.verbose_name} no longer exists.")
+        raise ChangeRefused(_("This no longer exists: %(kind)s.") % {"kind": row._meta.verbose_name})
     before = describe(current)
     differing = {name for name, value in changes.items() if getattr(current, name) != value}
     if not differing:
@@ -74,8 +75,8 @@ def remove_row(row: models.Model, *, event: str, actor: Actor) -> None:
     try:
         row.delete()
     except ProtectedError as error:
-        needed_by = f"{len(error.protected_objects)} {_names_of(error)}"
-        raise ChangeRefused(f"{row} cannot be deleted: {needed_by} still belong to it. Delete or move them first.") from error
+        told = _("%(name)s cannot be deleted: %(n)s %(kinds)s still belong to it. Delete or move them first.")
+        raise ChangeRefused(told % {"name": row, "n": len(error.protected_objects), "kinds": _names_of(error)}) from error
     row.pk = pk  # Django forgets it on deletion
     record_change(event, row, actor=actor, before=before, after={})
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
@@ -53,7 +54,7 @@ def nano_of(dollars: Decimal | str) -> int:
     except BadAmount as error:
         raise ChangeRefused(str(error), field="amount_nano") from error
     if amount < 0:
-        raise ChangeRefused("An amount is 0 or more.", field="amount_nano")
+        raise ChangeRefused(_("An amount is 0 or more."), field="amount_nano")
     return amount
 
 
@@ -61,8 +62,8 @@ def clean_period(text: str) -> str:
     """The period as we keep it. Capitals are taken for small letters, but for the one that could mean two things."""
     period = text.strip()
     if _minutes_or_months.fullmatch(period):
-        count = period[:-1]
-        raise ChangeRefused(f"{period!r} could be minutes or months: write {count}m for minutes or {count}mo for months.", field="period")
+        told = _("%(period)s could be minutes or months: write %(n)sm for minutes or %(n)smo for months.")
+        raise ChangeRefused(told % {"period": repr(period), "n": period[:-1]}, field="period")
     period = period.lower()
     try:
         parse_period(period)
@@ -74,19 +75,21 @@ def clean_period(text: str) -> str:
 def clean_terms(terms: BudgetTerms) -> BudgetTerms:
     """The terms as we keep them, or a refusal that names the field."""
     if not 0 <= terms.amount_nano <= LARGEST_NANO:
-        raise ChangeRefused(f"The amount lies between 0 and {MAX_USD} USD.", field="amount_nano")
+        raise ChangeRefused(_("The amount lies between 0 and %(most)s USD.") % {"most": MAX_USD}, field="amount_nano")
     if terms.mode not in Budget.Mode.values:
-        raise ChangeRefused(f"{terms.mode!r} is no mode. There are: {', '.join(Budget.Mode.values)}.", field="mode")
+        told = _("%(mode)s is no mode. There are: %(modes)s.") % {"mode": repr(terms.mode), "modes": ", ".join(Budget.Mode.values)}
+        raise ChangeRefused(told, field="mode")
     try:
         ZoneInfo(terms.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ChangeRefused(f"{terms.time_zone!r} is no time zone. Write one such as Europe/Berlin or UTC.", field="time_zone") from error
+        told = _("%(zone)s is no time zone. Write one such as Europe/Berlin or UTC.") % {"zone": repr(terms.time_zone)}
+        raise ChangeRefused(told, field="time_zone") from error
     model = terms.model.strip()
     if "*" in model[:-1] or not model.isprintable() or len(model) > LONGEST_NAME:
-        raise ChangeRefused("Write one model name, or a family with * at its end, such as claude-opus*.", field="model")
+        raise ChangeRefused(_("Write one model name, or a family with * at its end, such as claude-opus*."), field="model")
     if len(terms.thresholds) > MOST_THRESHOLDS or not all(0 < each <= MAX_PERCENT for each in terms.thresholds):
-        text = f"Write at most {MOST_THRESHOLDS} percentages between 1 and {MAX_PERCENT}, such as 50, 80, 100."
-        raise ChangeRefused(text, field="thresholds")
+        told = _("Write at most %(n)s percentages between 1 and %(most)s, such as 50, 80, 100.")
+        raise ChangeRefused(told % {"n": MOST_THRESHOLDS, "most": MAX_PERCENT}, field="thresholds")
     return replace(terms, period=clean_period(terms.period), model=model, thresholds=tuple(sorted(set(terms.thresholds))))
 
 
@@ -128,7 +131,7 @@ def change_budget(budget: Budget, terms: BudgetTerms, *, actor: Actor, plan: Bud
     """Another period, or other bounds of the present one, starts its first window now. Set by hand, a budget leaves its plan."""
     current = Budget.objects.select_for_update().filter(pk=budget.pk).first()
     if current is None:
-        raise ChangeRefused("This budget no longer exists.")
+        raise ChangeRefused(_("This budget no longer exists."))
     terms = clean_terms(terms)
     _check_room(current, terms)
     now, was = timezone.now(), BudgetTerms.of(current)
@@ -148,19 +151,19 @@ def _check_room(budget: Budget, terms: BudgetTerms) -> None:
     """Two budgets of one scope differ in model, period or mode."""
     alike = Budget.objects.filter(scope=budget.scope, scope_id=budget.scope_id, model=terms.model, period=terms.period, mode=terms.mode)
     if alike.exclude(pk=budget.pk).exists():
-        raise ChangeRefused(
-            f"There is another {terms.mode} budget of the same period and model. Change or remove that one.", field="period"
-        )
+        told = _("There is another %(mode)s budget of the same period and model. Change or remove that one.")
+        raise ChangeRefused(told % {"mode": terms.mode}, field="period")
 
 
 @transaction.atomic
 def reset_budget(budget: Budget, *, actor: Actor) -> Budget:
     """Starts the next window now, whatever is spent in this one. Nothing is set to zero: the old window stays as it was."""
     if budget.period in CALENDAR:
-        text = (
-            f"This budget starts anew with each {budget.period} of the calendar. Raise its amount, or give it a period that counts from now"
+        told = _(
+            "This budget starts anew with each %(period)s of the calendar. "
+            "Raise its amount, or give it a period that counts from now, such as 30d."
         )
-        raise ChangeRefused(f"{text}, such as 30d.", field="period")
+        raise ChangeRefused(told % {"period": budget.period}, field="period")
     now = timezone.now()
     changed = change_row(budget, {"anchored_at": now}, event="budget.reset", actor=actor)
     open_first(changed, now)

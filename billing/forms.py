@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from billing.money import MAX_USD
@@ -53,7 +54,7 @@ class PercentagesField(forms.CharField):
         try:
             return sorted({int(word) for word in words if word})
         except ValueError as error:
-            raise forms.ValidationError("Whole percentages are needed, such as 50, 80, 100.") from error
+            raise forms.ValidationError(_("Whole percentages are needed, such as 50, 80, 100.")) from error
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
@@ -27,7 +28,7 @@ _limited: dict[str, Callable[..., Any]] = {
 
 def make_plan(plan: BudgetPlan, *, actor: Actor) -> BudgetPlan:
     if BudgetPlan.objects.filter(pk=plan.pk).exists():
-        raise ChangeRefused(f"There is a plan {plan.pk!r} already. Change it, or choose another name.", field="id")
+        raise ChangeRefused(_("There is a plan %(name)s already. Change it, or choose another name.") % {"name": repr(plan.pk)}, field="id")
     plan.created_by = actor.id or actor.kind
     plan.period = _clean(plan).period
     return add_row(plan, event="plan.set", actor=actor)
@@ -38,13 +39,13 @@ def change_plan(plan: BudgetPlan, changes: Mapping[str, Any], *, actor: Actor) -
     """All budgets and limits that scopes have of the plan change with it. One of another period starts its first window now."""
     unknown = sorted(set(changes) - PLAN_FIELDS)
     if unknown:
-        raise ChangeRefused(f"{unknown[0]} cannot be changed.", field=unknown[0])
+        raise ChangeRefused(_("%(name)s cannot be changed.") % {"name": unknown[0]}, field=unknown[0])
     before = BudgetPlan.objects.select_for_update().get(pk=plan.pk)
     draft = BudgetPlan(**{name: getattr(before, name) for name in PLAN_FIELDS} | dict(changes))
     period = _clean(draft).period
     holders = holders_of(before)
     if holders and draft.amount_nano is None and draft.soft_amount_nano is None:
-        raise ChangeRefused("Somebody has this plan: it needs an amount or a soft amount.", field="amount_nano")
+        raise ChangeRefused(_("Somebody has this plan: it needs an amount or a soft amount."), field="amount_nano")
     changed = change_row(before, {**changes, "period": period}, event="plan.set", actor=actor)
     for scope, scope_id in holders:
         _give(changed, scope, scope_id, actor=actor)
@@ -65,7 +66,8 @@ def remove_plan(plan: BudgetPlan, *, actor: Actor) -> None:
 def take_plan(plan: BudgetPlan, scope: str, scope_id: str, *, actor: Actor) -> list[Budget]:
     """The scope's budgets and limits become the plan's; those of another plan end."""
     if plan.amount_nano is None and plan.soft_amount_nano is None:
-        raise ChangeRefused(f"Plan {plan} names no amount, so it makes no budget. Give it an amount first.", field="plan")
+        told = _("Plan %(name)s names no amount, so it makes no budget. Give it an amount first.")
+        raise ChangeRefused(told % {"name": plan}, field="plan")
     for budget in Budget.objects.filter(scope=scope, scope_id=scope_id).exclude(plan=None).exclude(plan=plan):
         remove_budget(budget, actor=actor)
     given = _give(plan, scope, scope_id, actor=actor)

@@ -27,6 +27,11 @@ def administrators(reach: Reach) -> bool:
     return reach.is_admin
 
 
+def keeps_books(reach: Reach) -> bool:
+    """Finance, and administrators."""
+    return reach.sees_money
+
+
 def page(allows: Callable[[Reach], bool] = everybody, why: Promise | str = FOR_ADMINISTRATORS) -> Callable[[View], View]:
     """Anonymous visitors sign in first; somebody whom `allows` does not let in learns why."""
 

@@ -153,9 +153,10 @@ def _compare(question: Question, rows: list[Row]) -> None:
     trend: dict[Value, dict[date | datetime, int]] = defaultdict(dict)
     for (value, moment), usage in question.table.sums(question.span, of, question.bucket, only=shown):
         trend[value][moment] = usage.cost_nano
+    moments = question.moments
     for row in rows:
         row.earlier_nano = earlier.get(row.value, 0)
-        row.trend = [trend[row.value].get(moment, 0) for moment in question.moments]
+        row.trend = [trend[row.value].get(moment, 0) for moment in moments]
 
 
 def _nest(question: Question, rows: list[Row]) -> None:

@@ -6,6 +6,8 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.rows import ChangeRefused
 from billing.actions import BudgetTerms, change_budget, clean_terms, same_kind, set_budget
@@ -19,7 +21,7 @@ from keys.models import Membership, Team, VirtualKey
 
 # What managers give budgets to; a budget of a team itself they only lower.
 FOR_MANAGERS = (Budget.Scope.KEY, Budget.Scope.MEMBER)
-NOT_YOURS = "This budget is not known, or not yours to change."
+NOT_YOURS = gettext_lazy("This budget is not known, or not yours to change.")
 
 
 # ── seeing ────────────────────────────────────────────────────────────────────
@@ -82,10 +84,10 @@ def change_by(by: Asker, budget: Budget, terms: BudgetTerms) -> Budget:
 def make_by(by: Asker, scope: str, scope_id: str, terms: BudgetTerms) -> Budget:
     """Refused where the scope has one of the same kind: that one is changed, and shows what it was."""
     if scope not in gives(by.reach):
-        raise Overreach("managers make budgets for keys and members of their teams.")
+        raise Overreach(_("managers make budgets for keys and members of their teams."))
     with _within_reach(by, scope, scope_id):
         if same_kind(scope, scope_id, clean_terms(terms)):
-            raise ChangeRefused("There is a budget of the same period and model already. Change that one.", field="period")
+            raise ChangeRefused(_("There is a budget of the same period and model already. Change that one."), field="period")
         return set_budget(scope, scope_id, terms, actor=by.actor)
 
 

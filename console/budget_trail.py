@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.events import EVENTS
 from audit.models import AuditEvent
 from billing.models import Budget
+from console.budget_list import MODES, PERIOD_WORDS
 
 LISTED = 20
 # The columns that people change, in the order in which they are told; the rest follows from them.
@@ -18,6 +20,7 @@ WORDS: dict[str, Promise] = {
     "amount_nano": _("amount"), "period": _("period"), "mode": _("mode"), "model": _("model"), "time_zone": _("time zone"),
     "thresholds": _("alerts at"), "clamp_output": _("lower max_tokens"),
 }  # fmt: skip
+SPELLED: dict[str, Mapping[str, str | Promise]] = {"period": PERIOD_WORDS, "mode": MODES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,25 @@ def _line(event: AuditEvent) -> TrailLine:
     before: Mapping[str, Any] = event.before if isinstance(event.before, dict) else {}
     after: Mapping[str, Any] = event.after if isinstance(event.after, dict) else {}
     told = (
-        Difference(word, _shown(before.get(name)), _shown(after[name]), name == "amount_nano")
+        Difference(word, _shown(name, before.get(name)), _shown(name, after[name]), name == "amount_nano")
         for name, word in WORDS.items()
         if name in after
     )
     return TrailLine(
         at=event.at,
         who=event.actor_name or event.actor_kind,
-        what=EVENTS.get(event.event, event.event),
+        what=gettext(EVENTS.get(event.event, event.event)),
         reason=str(after.get("reason", "")),
         differences=tuple(one for one in told if before or one.after),
     )
 
 
-def _shown(value: Any) -> Any:
-    return ", ".join(f"{item}%" for item in value) if isinstance(value, list) else value
+def _shown(name: str, value: Any) -> Any:
+    """As the page says it elsewhere; what it has no word for stays as it was written."""
+    if isinstance(value, list):
+        return percents(value)
+    return SPELLED.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+
+def percents(thresholds: list[int]) -> str:
+    return ", ".join(f"{item}%" for item in thresholds)

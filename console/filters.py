@@ -29,6 +29,9 @@ OUTCOMES: dict[str, Promise] = {
     "client_left": _("client left"),
 }
 SIDES: dict[str, Promise] = {"client": _("client"), "gateway": _("gateway"), "provider": _("provider")}
+# What may be particular about a price, and the record's column that says so.
+PRICES: dict[str, Promise] = {"unpriced": _("unpriced"), "estimated": _("estimated")}
+_PRICED = {"unpriced": "is_unpriced", "estimated": "is_estimated"}
 SESSION = "session"
 # The text fields of the form.
 TEXTS: dict[str, Promise] = {key: one.label for key, one in DIMENSIONS.items()} | {SESSION: _("Session")}
@@ -95,6 +98,7 @@ class RequestFilter:
     side: str = ""
     status: str = ""
     search: str = ""
+    price: str = ""
     texts: tuple[tuple[str, str], ...] = ()
     token_counts: bool = False
     cursor: Cursor | None = None
@@ -113,6 +117,7 @@ class RequestFilter:
             side=given["side"] if given.get("side") in SIDES else "",
             status=status if status.isascii() and status.isdigit() and len(status) == 3 else "",
             search=given.get("q", ""),
+            price=given["price"] if given.get("price") in PRICES else "",
             texts=texts,
             token_counts=given.get("counts") == "1",
             cursor=Cursor.read(given.get("before", "")),
@@ -122,7 +127,7 @@ class RequestFilter:
     def query(self) -> str:
         """The query string that asks for the same again, from the newest record on."""
         pairs = [("period", self.period), ("outcome", self.outcome), ("side", self.side), ("status", self.status), ("q", self.search)]
-        pairs += [*self.texts, ("counts", "1" if self.token_counts else "")]
+        pairs += [*self.texts, ("price", self.price), ("counts", "1" if self.token_counts else "")]
         return urlencode([pair for pair in pairs if pair[1]])
 
     def older(self, record: RequestRecord) -> str:
@@ -137,6 +142,8 @@ class RequestFilter:
             chips.append(Chip(_("Side"), SIDES[self.side], replace(self, side="").query))
         if self.status:
             chips.append(Chip(_("Status"), self.status, replace(self, status="").query))
+        if self.price:
+            chips.append(Chip(_("Price"), PRICES[self.price], replace(self, price="").query))
         if self.token_counts:
             chips.append(Chip(_("Token counts"), _("shown"), replace(self, token_counts=False).query))
         return chips
@@ -152,6 +159,8 @@ class RequestFilter:
             wanted &= on_side(self.side)
         if self.status:
             wanted &= Q(status=int(self.status))
+        if self.price:
+            wanted &= Q((_PRICED[self.price], True))
         for name, value in self.texts:
             wanted &= _equal(name, value)
         return wanted & (Q(id__icontains=self.search) | Q(upstream_request_id=self.search) if self.search else Q())

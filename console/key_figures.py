@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, Sum
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.events import EVENTS
@@ -79,7 +80,7 @@ def _line(event: AuditEvent) -> HistoryLine:
     ]
     if not before:  # something new: of a budget its terms, of a key nothing, for its page shows them
         told = [one for one in told if one.after != _ANY] if event.object_type == "budget" else []
-    what = EVENTS.get(event.event, event.event)
+    what = gettext(EVENTS.get(event.event, event.event))
     return HistoryLine(event.at, event.actor_name or event.actor_kind, what, tuple(told))
 
 

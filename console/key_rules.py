@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from audit.trail import SECRET_FIELDS, describe
 from billing.models import Budget
 from console.asker import Asker, Overreach
@@ -42,9 +44,9 @@ def owner_of_new(by: Asker, team_id: str | None, user_id: str | None) -> str | N
     if reach.manages_team(team_id):
         return user_id
     if not reach.keeps_keys or team_id not in reach.joined:
-        raise Overreach("a key is issued in a team of yours: name it, team_id.")
+        raise Overreach(_("a key is issued in a team of yours: name it, team_id."))
     if user_id not in (None, "", reach.person_id):
-        raise Overreach("only managers issue keys for others.")
+        raise Overreach(_("only managers issue keys for others."))
     return reach.person_id
 
 
@@ -104,7 +106,7 @@ class KeyChange:
         refuse(beyond if tells_secret else beyond & now.grant.differing(self.before.grant), OWN)
         teams = (self.before.values["team_id"], now.values["team_id"])
         if changed and not all(self.by.reach.manages_team(team_id) for team_id in teams):
-            raise Overreach("only managers and administrators change what a key may do.")
+            raise Overreach(_("only managers and administrators change what a key may do."))
         _check_terms(self.by, now, changed)
 
 
@@ -113,14 +115,15 @@ def _check_terms(by: Asker, now: KeyState, changed: frozenset[str]) -> None:
         return
     team, values = now.team, now.values
     if team is None or team.pk not in by.reach.joined:
-        raise Overreach("a key stays in a team of yours.")
+        raise Overreach(_("a key stays in a team of yours."))
     wrong = {
-        "organisation_id": values["organisation_id"] not in (None, team.organisation_id) and "a key belongs to its team's organization.",
-        "user_id": not _belongs(by, values["user_id"], team) and "this person is not a member of the team.",
-        "team_id": not _belongs(by, values["user_id"], team) and "this person is not a member of the team.",
-        "cost_centre": values["cost_centre"] and not by.reach.manages_team(team.pk) and "only managers name a cost centre.",
-        "allowed_models": not covers_names(team.allowed_models, values["allowed_models"]) and "the team may not use all of these models.",
-        "budgets": is_above(now.grant, grant_of_team(team)) and "the key's budget is above its team's.",
+        "organisation_id": values["organisation_id"] not in (None, team.organisation_id) and _("a key belongs to its team's organization."),
+        "user_id": not _belongs(by, values["user_id"], team) and _("this person is not a member of the team."),
+        "team_id": not _belongs(by, values["user_id"], team) and _("this person is not a member of the team."),
+        "cost_centre": values["cost_centre"] and not by.reach.manages_team(team.pk) and _("only managers name a cost centre."),
+        "allowed_models": not covers_names(team.allowed_models, values["allowed_models"])
+        and _("the team may not use all of these models."),
+        "budgets": is_above(now.grant, grant_of_team(team)) and _("the key's budget is above its team's."),
     }
     for name in wrong.keys() & changed:
         if text := wrong[name]:

@@ -45,8 +45,10 @@ def mark(key: VirtualKey, budget: BudgetRow | None, last_used: datetime | None, 
     state = key.state(now)
     if state == "revoked":
         return Mark("quiet", "x", _("revoked"))
+    if state == "blocked":
+        return Mark("bad", "bad", str(STATES[state]))
     if state != "active":
-        return Mark("warn", "warn", str(STATES[state]))
+        return Mark("warn", "clock", str(STATES[state]))
     if budget and budget.is_used_up:
         return Mark("bad", "bad", _("budget used up"))
     if budget and budget.percent >= NEAR:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.utils.translation import gettext
 
 from audit.models import AuditEvent, RollUp
 from billing.loading import load_prices
@@ -162,7 +163,7 @@ def last_tests(deployment_ids: Iterable[str]) -> dict[str, Test]:
 
 def _test(event: AuditEvent) -> Test:
     told = event.after if isinstance(event.after, dict) else {}
-    sentence = SENTENCES.get(str(told.get("error", "")), "")
+    sentence = gettext(SENTENCES.get(str(told.get("error", "")), SENTENCES["provider_error"]))
     return Test(event.at, bool(told.get("ok")), sentence, int(told.get("status") or 0), int(told.get("ms") or 0))
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from console.access import everybody, reach
+from console.access import administrators, everybody, keeps_books, reach
 from keys.access import Reach
 
 
@@ -34,9 +34,21 @@ class Group:
     entries: tuple[Entry, ...]
 
 
+_REPORTS = (
+    "reports",
+    *(f"report_{name}" for name in ("spend", "chargeback", "ledger", "requests", "sessions", "budgets", "keys", "teams")),
+)
 _PAGES = (
     Group("", (Entry(_("Home"), "home", ("home",)),)),
-    Group(_("Money"), (Entry(_("Spend"), "spend", ("spend",)), Entry(_("Budgets"), "budget", ("budgets", "budget", "budget_new")))),
+    Group(
+        _("Money"),
+        (
+            Entry(_("Spend"), "spend", ("spend",)),
+            Entry(_("Chargeback"), "back", ("chargeback",), keeps_books),
+            Entry(_("Budgets"), "budget", ("budgets", "budget", "budget_new")),
+            Entry(_("Reports"), "export", _REPORTS),
+        ),
+    ),
     Group(
         _("Access"),
         (
@@ -46,9 +58,20 @@ _PAGES = (
             Entry(_("Connect"), "plug", ("connect",)),
         ),
     ),
-    Group(_("Traffic"), (Entry(_("Requests"), "list", ("requests", "request")),)),
+    Group(
+        _("Traffic"),
+        (
+            Entry(_("Requests"), "list", ("requests", "request")),
+            Entry(_("Sessions"), "layers", ("sessions", "session")),
+            Entry(_("Live"), "live", ("live",)),
+        ),
+    ),
 )
-_SYSTEM = Group(_("System"), (Entry(_("Manage"), "gear", ("admin:index",)),))
+_SYSTEM = (
+    Entry(_("Audit"), "audit", ("audit", "audit_event"), administrators),
+    Entry(_("Settings"), "gear", ("settings", "settings_doctor", "settings_notice"), administrators),
+)
+_MANAGE = Entry(_("Manage"), "screen", ("admin:index",))
 
 
 def menu(request: HttpRequest) -> list[Group]:
@@ -56,6 +79,6 @@ def menu(request: HttpRequest) -> list[Group]:
     known = reach(request)
     if not known.person_id:
         return []
-    opened = (Group(group.label, tuple(entry for entry in group.entries if entry.allows(known))) for group in _PAGES)
-    groups = [group for group in opened if group.entries]
-    return [*groups, _SYSTEM] if request.user.is_staff else groups
+    system = Group(_("System"), (*_SYSTEM, _MANAGE) if request.user.is_staff else _SYSTEM)
+    opened = (Group(group.label, tuple(entry for entry in group.entries if entry.allows(known))) for group in (*_PAGES, system))
+    return [group for group in opened if group.entries]

@@ -61,7 +61,7 @@ def _line(entry: dict[str, Any]) -> Line:
     )
 
 
-def _digits(amounts: Iterable[int]) -> int:
+def digits(amounts: Iterable[int]) -> int:
     return 9 if any(amount % 100 for amount in amounts) else 7
 
 
@@ -71,6 +71,6 @@ def bill(record: RequestRecord) -> Bill:
         lines,
         sum(line.amount_nano for line in lines),
         sum(line.count for line in lines if not line.is_by_piece),
-        _digits(line.amount_nano for line in lines),
+        digits(line.amount_nano for line in lines),
         len({line.model for line in lines}) > 1,
     )

@@ -6,6 +6,8 @@ What came of it is looked at inside its transaction: forged fields are refused b
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from audit.trail import describe
 from billing.models import Budget
 from billing.scopes import member_id
@@ -42,7 +44,7 @@ class TeamChange:
         refuse(now.grant.beyond(self.grant), "this team")
         changed = {name for name, value in now.values.items() if value != self.values[name]}
         if changed - FREE - DOWNWARDS or now.alerts != self.alerts:
-            raise Overreach("of their own team, managers change the name and the metadata, and lower its limits.")
+            raise Overreach(_("of their own team, managers change the name and the metadata, and lower its limits."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,6 @@ class MemberMoney:
             return
         now = grant_of_member(self.membership)
         if now != self.grant and is_above(now, grant_of_team(self.membership.team)):
-            raise Overreach("the member's budget is above the team's.")
+            raise Overreach(_("the member's budget is above the team's."))
         if self.membership.user_id == self.by.reach.person_id:
             refuse(now.beyond(self.grant), "your own budget")

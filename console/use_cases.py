@@ -76,6 +76,12 @@ def delete_organisation_with_all(organisation: Organisation, *, actor: Actor) ->
         delete_key_with_budget(key, actor=actor)
     for team in organisation.teams.all():
         delete_team_with_budgets(team, actor=actor)
+    delete_organisation_with_budgets(organisation, actor=actor)
+
+
+@transaction.atomic
+def delete_organisation_with_budgets(organisation: Organisation, *, actor: Actor) -> None:
+    """Refused while teams or keys belong to it."""
     remove_budgets(Budget.Scope.ORGANISATION, organisation.pk, actor=actor)
     delete_organisation(organisation, actor=actor)
 
@@ -85,6 +91,12 @@ def delete_user_with_all(user: User, *, actor: Actor) -> None:
     """Keys and memberships end with the person, each with its budgets and its own event. Refused for the last administrator."""
     for key in user.keys.all():
         delete_key_with_budget(key, actor=actor)
+    delete_user_with_budgets(user, actor=actor)
+
+
+@transaction.atomic
+def delete_user_with_budgets(user: User, *, actor: Actor) -> None:
+    """Refused while keys belong to the person, and for the last administrator."""
     for membership in user.memberships.all():
         remove_member_with_budget(membership, actor=actor)
     remove_budgets(Budget.Scope.USER, user.pk, actor=actor)

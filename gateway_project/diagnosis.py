@@ -11,6 +11,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from billing.loading import load_prices
 from billing.models import Instance
@@ -25,7 +27,13 @@ Row = TypeVar("Row", bound=Model)
 
 CLOCK_TOLERANCE_S = 2
 ALIVE_S = 10
-NO_PRICE = "It has no price: hard budgets refuse it. Set one by `tallygate prices set`."
+NO_PRICE = gettext_noop("It has no price: hard budgets refuse it. Set one by `tallygate prices set`.")
+# What lines are about; pages look these words up.
+SUBJECTS = (
+    gettext_noop("settings"), gettext_noop("sign-in"), gettext_noop("address"), gettext_noop("disk"), gettext_noop("redis"),
+    gettext_noop("background work"), gettext_noop("routes"), gettext_noop("keys"), gettext_noop("database"), gettext_noop("clock"),
+    gettext_noop("secrets"), gettext_noop("processes"), gettext_noop("signed tokens"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,10 @@ def installation() -> Iterator[Line]:
     """What this machine is like, given a database that can be read."""
     yield _clock()
     count = len(settings.TALLYGATE_SECRET_KEYS)
-    yield Line("secrets", True, f"{count} key{'s' if count > 1 else ''} to encrypt credentials with; the first encrypts.")
+    told = ngettext(
+        "%(n)s key to encrypt credentials with; the first encrypts.", "%(n)s keys to encrypt credentials with; the first encrypts.", count
+    )
+    yield Line("secrets", True, told % {"n": count})
     yield _processes()
     yield from signed_tokens(settings.TALLYGATE_SIGNED_TOKENS)
 
@@ -55,13 +66,13 @@ def installation() -> Iterator[Line]:
 def signed_tokens(said: TokenSettings) -> Iterator[Line]:
     """Only where they are taken, and only of what they let happen."""
     if said.has_secret:
-        text = "Whoever has TALLYGATE_JWT_SECRET can be anybody, in any team. Keep it on one machine that makes the tokens, or use JWKS."
+        text = _("Whoever has TALLYGATE_JWT_SECRET can be anybody, in any team. Keep it on one machine that makes the tokens, or use JWKS.")
         yield Line("signed tokens", True, text, is_note=True)
     if said.is_on and not said.trust.audiences and not said.has_secret:
-        text = "Tokens that were made for other programs open this gateway too. Set TALLYGATE_JWT_AUDIENCE to what aud says of yours."
+        text = _("Tokens that were made for other programs open this gateway too. Set TALLYGATE_JWT_AUDIENCE to what aud says of yours.")
         yield Line("signed tokens", True, text, is_note=True)
     if any(url.startswith("http://") for url in said.urls):
-        text = "Keys are fetched without TLS: who is on the way can give their own. Write TALLYGATE_JWT_JWKS_URL with https://."
+        text = _("Keys are fetched without TLS: who is on the way can give their own. Write TALLYGATE_JWT_JWKS_URL with https://.")
         yield Line("signed tokens", True, text, is_note=True)
 
 
@@ -69,11 +80,13 @@ def database() -> Line:
     try:
         executor = MigrationExecutor(connection)
     except DatabaseError as error:
-        return Line("database", False, f"{' '.join(str(error).split()).rstrip('.?')}. Start it, or correct DATABASE_URL.")
+        told = " ".join(str(error).split()).rstrip(".?")
+        return Line("database", False, _("%(error)s. Start it, or correct DATABASE_URL.") % {"error": told})
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        return Line("database", False, f"{len(missing)} migrations are missing. Run `tallygate migrate`; `serve` does it too.")
-    return Line("database", True, f"{connection.vendor}, migrations complete.")
+        text = _("%(n)s migrations are missing. Run `tallygate migrate`; `serve` does it too.")
+        return Line("database", False, text % {"n": len(missing)})
+    return Line("database", True, _("%(name)s, migrations complete.") % {"name": connection.vendor})
 
 
 def _clock() -> Line:
@@ -83,17 +96,22 @@ def _clock() -> Line:
     there = told if isinstance(told, datetime) else datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
     off_s = abs((timezone.now() - there).total_seconds())
     if off_s > CLOCK_TOLERANCE_S:
-        return Line("clock", False, f"This machine and its database differ by {off_s:.0f} s. Set both by NTP.")
-    return Line("clock", True, "This machine and its database agree.")
+        return Line("clock", False, _("This machine and its database differ by %(n)s s. Set both by NTP.") % {"n": f"{off_s:.0f}"})
+    return Line("clock", True, _("This machine and its database agree."))
 
 
 def _processes() -> Line:
     alive = Instance.objects.filter(lost_at=None, beat_at__gte=Now() - timedelta(seconds=ALIVE_S)).count()
-    text = f"{alive} process{'es' if alive != 1 else ''} of the gateway seen in the last {ALIVE_S} s."
+    told = ngettext(
+        "%(n)s process of the gateway seen in the last %(seconds)s s.",
+        "%(n)s processes of the gateway seen in the last %(seconds)s s.",
+        alive,
+    )
+    text = told % {"n": alive, "seconds": ALIVE_S}
     if alive > 1 and not settings.REDIS_URL:
-        text += " Without REDIS_URL each holds rate limits by itself; budgets are exact all the same."
+        text = f"{text} {_('Without REDIS_URL each holds rate limits by itself; budgets are exact all the same.')}"
         return Line("processes", True, text, is_note=True)
-    return Line("processes", True, text if alive else f"{text} Start one with `tallygate serve`.", is_note=not alive)
+    return Line("processes", True, text if alive else f"{text} {_('Start one with `tallygate serve`.')}", is_note=not alive)
 
 
 def credentials(names: list[str]) -> Iterator[Line]:
@@ -101,9 +119,9 @@ def credentials(names: list[str]) -> Iterator[Line]:
         try:
             resolve_fields(row)
         except CredentialUnusable as error:
-            yield Line(f"credential {row.name}", False, str(error), "credential_unusable")
+            yield Line(_about_credential(row), False, str(error), "credential_unusable")
         else:
-            yield Line(f"credential {row.name}", True, "can be read.")
+            yield Line(_about_credential(row), True, _("can be read."))
 
 
 def deployments(names: list[str]) -> Iterator[Line]:
@@ -112,8 +130,8 @@ def deployments(names: list[str]) -> Iterator[Line]:
     for row in _named(Deployment.objects.filter(is_active=True).select_related("credential"), names):
         outcome = probe(row)
         is_priced = _is_priced(row, prices)
-        text = outcome.sentence if is_priced else f"{outcome.sentence} {NO_PRICE}"
-        yield Line(f"deployment {row.name}", outcome.ok and is_priced, _told(row, outcome, text), outcome.error, outcome.ms)
+        text = _(outcome.sentence) if is_priced else f"{_(outcome.sentence)} {_(NO_PRICE)}"
+        yield Line(_about_deployment(row), outcome.ok and is_priced, _told(row, outcome, text), outcome.error, outcome.ms)
 
 
 def unpriced(names: list[str]) -> Iterator[Line]:
@@ -121,7 +139,7 @@ def unpriced(names: list[str]) -> Iterator[Line]:
     prices = load_prices()
     for row in _named(Deployment.objects.filter(is_active=True), names):
         if not _is_priced(row, prices):
-            yield Line(f"deployment {row.name}", False, f"{row.provider}/{row.model}: {NO_PRICE}")
+            yield Line(_about_deployment(row), False, f"{row.provider}/{row.model}: {_(NO_PRICE)}")
 
 
 def unknown(names: list[str]) -> list[str]:
@@ -134,9 +152,17 @@ def _is_priced(row: Deployment, prices: PriceBook) -> bool:
     return row.model == "*" or prices.find(row.provider, row.base_model or row.model, timezone.now().timestamp()) is not None
 
 
+def _about_credential(row: Credential) -> str:
+    return _("credential %(name)s") % {"name": row.name}
+
+
+def _about_deployment(row: Deployment) -> str:
+    return _("deployment %(name)s") % {"name": row.name}
+
+
 def _told(row: Deployment, outcome: Outcome, text: str) -> str:
-    where = f"{row.provider}/{row.model}{f' in {row.region}' if row.region else ''}"
-    status = f" (status {outcome.status})" if outcome.status and not outcome.ok else ""
+    where = f"{row.provider}/{row.model}" + (f", {row.region}" if row.region else "")
+    status = f" ({_('status %(status)s') % {'status': outcome.status}})" if outcome.status and not outcome.ok else ""
     return f"{where}: {text}{status}"
 
 

@@ -101,6 +101,13 @@ TALLYGATE_SECRETS_ALLOW = env.words(
 TALLYGATE_EGRESS_ALLOW = env.networks("TALLYGATE_EGRESS_ALLOW", meaning="private ranges (CIDR) that deployments made in pages may reach")
 REDIS_URL = env.text("REDIS_URL", secret=True, meaning="Redis for several processes")
 
+# What processes tell each other for the Live page. No channel is the default one: sockets wait for nothing there themselves.
+CHANNEL_LAYERS = {
+    "live": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "prefix": "tallygate:"}}
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+
 # ── Django ────────────────────────────────────────────────────────────────────
 SECRET_KEY = env.text("TALLYGATE_DJANGO_SECRET", _generated["TALLYGATE_DJANGO_SECRET"], secret=True, meaning="signs sessions and links")
 DEBUG = env.flag("TALLYGATE_DEBUG", default=False, meaning="error pages with details; never in production")
@@ -154,14 +161,18 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "gateway_project.compression.CompressText",
     "csp.middleware.CSPMiddleware",
+    "gateway_project.page_headers.PageHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gateway_project.middleware.PreferencesMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "keys.sso_saml.SamlTroubleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -194,6 +205,10 @@ LANGUAGES = [("en", "English"), ("ja", "日本語"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.time_zone("TALLYGATE_TIME_ZONE", "UTC", meaning="time zone in which pages show times and months are cut")
 USE_TZ = True
+TALLYGATE_CURRENCIES = env.currencies(
+    "TALLYGATE_CURRENCIES", meaning="further currencies of the pages: how many of each one US dollar is, such as EUR=0.92,JPY=151.3"
+)
+TALLYGATE_CURRENCIES_AS_OF = env.day("TALLYGATE_CURRENCIES_AS_OF", meaning="day of these rates, such as 2026-11-21; pages name it")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = TALLYGATE_HOME / "static"
@@ -207,7 +222,8 @@ LOGGING = {
     "formatters": {"line": {"()": "gateway_project.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+    # uvicorn tells of every socket that opens, with its query string.
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}, "uvicorn.error": {"level": "WARNING"}},
 }
 
 # ── keys: sign-in ─────────────────────────────────────────────────────────────
@@ -227,6 +243,7 @@ SOCIALACCOUNT_ADAPTER = "keys.sso_sources.SocialAdapter"
 SOCIALACCOUNT_PROVIDERS = TALLYGATE_SIGN_IN.apps
 # A form could not lead there: form-action allows only ourselves. The link starts a sign-in that the visitor's own session must finish.
 SOCIALACCOUNT_LOGIN_ON_GET = True
+MFA_ADAPTER = "keys.sso.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = TALLYGATE_SIGN_IN.passwords
 MFA_TOTP_ISSUER = "Tallygate"
@@ -271,10 +288,16 @@ UNFOLD = {
             {"title": _("End users"), "icon": "support_agent", "link": reverse_lazy("admin:keys_enduser_changelist")},
             {"title": _("Tags"), "icon": "label", "link": reverse_lazy("admin:keys_tag_changelist")},
         ]},
+        {"title": _("Sign-in"), "items": [
+            {"title": _("Linked accounts"), "icon": "link", "link": reverse_lazy("admin:socialaccount_socialaccount_changelist")},
+            {"title": _("Second factors"), "icon": "phonelink_lock", "link": reverse_lazy("admin:mfa_authenticator_changelist")},
+            {"title": _("Sessions"), "icon": "devices", "link": reverse_lazy("admin:usersessions_usersession_changelist")},
+        ]},
         {"title": _("Traffic"), "items": [
             {"title": _("Routes"), "icon": "alt_route", "link": reverse_lazy("admin:routing_route_changelist")},
             {"title": _("Deployments"), "icon": "dns", "link": reverse_lazy("admin:routing_deployment_changelist")},
             {"title": _("Credentials"), "icon": "vpn_key", "link": reverse_lazy("admin:routing_credential_changelist")},
+            {"title": _("Routing policy"), "icon": "tune", "link": reverse_lazy("admin:routing_routingpolicy_changelist")},
             {"title": _("Requests"), "icon": "list_alt", "link": reverse_lazy("admin:audit_requestrecord_changelist")},
         ]},
         {"title": _("Money"), "items": [
@@ -282,10 +305,17 @@ UNFOLD = {
             {"title": _("Budget plans"), "icon": "content_copy", "link": reverse_lazy("admin:billing_budgetplan_changelist")},
             {"title": _("Prices"), "icon": "sell", "link": reverse_lazy("admin:billing_price_changelist")},
             {"title": _("Ledger"), "icon": "receipt_long", "link": reverse_lazy("admin:billing_ledgerentry_changelist")},
+            {"title": _("Frozen months"), "icon": "lock_clock", "link": reverse_lazy("admin:billing_frozenmonth_changelist")},
+            {"title": _("Windows"), "icon": "date_range", "link": reverse_lazy("admin:billing_window_changelist")},
+            {"title": _("Shares"), "icon": "pie_chart", "link": reverse_lazy("admin:billing_share_changelist")},
         ]},
         {"title": _("System"), "items": [
             {"title": _("Audit trail"), "icon": "history", "link": reverse_lazy("admin:audit_auditevent_changelist")},
             {"title": _("Outbox"), "icon": "outbox", "link": reverse_lazy("admin:audit_outbox_changelist")},
+            {"title": _("Processes"), "icon": "memory", "link": reverse_lazy("admin:billing_instance_changelist")},
+            {"title": _("Kept bodies"), "icon": "article", "link": reverse_lazy("admin:audit_requestbody_changelist")},
+            {"title": _("Roll-ups"), "icon": "stacked_bar_chart", "link": reverse_lazy("admin:audit_rollup_changelist")},
+            {"title": _("Roll-ups of tags"), "icon": "sell", "link": reverse_lazy("admin:audit_tagrollup_changelist")},
             {"title": _("Spend and request pages"), "icon": "bar_chart", "link": "/"},
         ]},
     ]},

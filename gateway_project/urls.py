@@ -6,6 +6,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from console.pages.settings import settings_doctor, settings_notice, settings_page
+from gateway_project.installation import Installation
+
+HERE = Installation()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way to one sign-in for all
 
 CLOSED = (
@@ -32,5 +36,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     *(path(f"accounts/{place}/", not_here) for place in CLOSED),
     path("accounts/", include("allauth.urls")),
+    # The console must not know who tells it of the installation.
+    path("settings/", settings_page, {"here": HERE}, name="settings"),
+    path("settings/doctor/", settings_doctor, {"here": HERE}, name="settings_doctor"),
+    path("settings/notice/", settings_notice, {"here": HERE}, name="settings_notice"),
     path("", include("console.urls")),
 ]

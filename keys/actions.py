@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
 from audit.trail import Actor
@@ -62,7 +63,7 @@ USER_FIELDS = LIMIT_FIELDS | {"username", "email", "first_name", "last_name", "r
 def allowed_changes(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     unknown = sorted(set(changes) - names)
     if unknown:
-        raise ChangeRefused(f"{unknown[0]} cannot be changed.", field=unknown[0])
+        raise ChangeRefused(_("%(name)s cannot be changed.") % {"name": unknown[0]}, field=unknown[0])
     return dict(changes)
 
 
@@ -77,17 +78,18 @@ def _check_new_token(token: str) -> str:
     if problem := problem_with(token):
         raise ChangeRefused(problem, field="token")
     if compare_digest(token, settings.TALLYGATE_MASTER_KEY):
-        raise ChangeRefused("This key is taken. Choose another.", field="token")
+        raise ChangeRefused(_("This key is taken. Choose another."), field="token")
     digest = hash_token(token)
     if VirtualKey.objects.filter(Q(id=digest) | Q(token_hash=digest) | Q(previous_hash=digest)).exists():
-        raise ChangeRefused("This key is taken. Choose another.", field="token")
+        raise ChangeRefused(_("This key is taken. Choose another."), field="token")
     return digest
 
 
 def check_key_name(name: str, own_id: str = "") -> None:
     """Live keys have different names, if they have any."""
     if name and VirtualKey.objects.filter(name=name, revoked_at=None).exclude(pk=own_id).exists():
-        raise ChangeRefused(f"Another key is already named {name!r}. Choose another name, or revoke that key first.", field="name")
+        told = _("Another key is already named %(name)s. Choose another name, or revoke that key first.")
+        raise ChangeRefused(told % {"name": repr(name)}, field="name")
 
 
 @transaction.atomic
@@ -112,7 +114,7 @@ def change_key(key: VirtualKey, changes: Mapping[str, Any], *, actor: Actor) -> 
 
 def _refuse_if_revoked(key: VirtualKey) -> None:
     if key.revoked_at:
-        raise ChangeRefused("This key is revoked for good. Issue a new one.")
+        raise ChangeRefused(_("This key is revoked for good. Issue a new one."))
 
 
 @transaction.atomic
@@ -121,7 +123,7 @@ def rotate_key(
 ) -> str:
     """A new token for the same key. The one before goes on working for `overlap`; one still older stops at once."""
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise ChangeRefused(f"The overlap lies between 0 and {LONGEST_OVERLAP.days} days.", field="overlap")
+        raise ChangeRefused(_("The overlap lies between 0 and %(n)s days.") % {"n": LONGEST_OVERLAP.days}, field="overlap")
     current = VirtualKey.objects.select_for_update().get(pk=key.pk)
     _refuse_if_revoked(current)
     token = token or make_token()
@@ -185,7 +187,7 @@ def remove_team_models(team: Team, names: Iterable[str], *, actor: Actor) -> Tea
     gone = set(names)
     left = [name for name in current.allowed_models if name not in gone]
     if current.allowed_models and not left:
-        text = "A team without a list may use every model, so its last one stays. Add another first, or block the team."
+        text = _("A team without a list may use every model, so its last one stays. Add another first, or block the team.")
         raise ChangeRefused(text, field="allowed_models")
     return change_team(current, {"allowed_models": left}, actor=actor)
 
@@ -236,7 +238,7 @@ def _an_admin_remains() -> Iterator[None]:
         there_was_one = admins.exists()
         yield
         if there_was_one and not admins.exists():
-            raise ChangeRefused("Somebody must remain administrator.", field="role")
+            raise ChangeRefused(_("Somebody must remain administrator."), field="role")
 
 
 def _with_admin_flags(changes: dict[str, Any]) -> dict[str, Any]:

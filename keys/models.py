@@ -137,7 +137,7 @@ class Membership(models.Model):
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team_and_user")]
 
     def __str__(self) -> str:
-        return f"{self.user} in {self.team}"
+        return f"{self.user} ({self.team})"
 
 
 class OrganisationMembership(models.Model):
@@ -157,7 +157,7 @@ class OrganisationMembership(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_organisation_and_user")]
 
     def __str__(self) -> str:
-        return f"{self.user} in {self.organisation}"
+        return f"{self.user} ({self.organisation})"
 
 
 class EndUser(models.Model):

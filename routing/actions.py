@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.models import AuditEvent
 from audit.rows import ChangeRefused, add_row, change_row, remove_row
@@ -44,7 +45,7 @@ class Target:
 def _allowed(changes: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
     unknown = sorted(set(changes) - names)
     if unknown:
-        raise ChangeRefused(f"{unknown[0]} cannot be changed.", field=unknown[0])
+        raise ChangeRefused(_("%(name)s cannot be changed.") % {"name": unknown[0]}, field=unknown[0])
     return dict(changes)
 
 
@@ -77,7 +78,7 @@ def delete_credential(credential: Credential, *, actor: Actor) -> None:
 # ── deployments ───────────────────────────────────────────────────────────────
 def check_deployment(model: str, base_url: str, origin: str) -> None:
     if not _MODEL.fullmatch(model) or ".." in model:
-        raise ChangeRefused(f"{model!r} is no model id.", field="model")
+        raise ChangeRefused(_("%(name)s is no model id.") % {"name": repr(model)}, field="model")
     if not base_url:
         return
     if problem := url_problem(base_url, settings.TALLYGATE_EGRESS_ALLOW, is_operators=origin == Origin.FILE):
@@ -104,7 +105,7 @@ def test_deployment(deployment: Deployment, *, actor: Actor, send: Callable[[Dep
     """Makes one tiny real call. All tests together are limited, since each one costs at the provider."""
     minute_ago = timezone.now() - timedelta(minutes=1)
     if AuditEvent.objects.filter(event="deployment.tested", at__gt=minute_ago).count() >= TESTS_PER_MINUTE:
-        raise ChangeRefused("Too many connection tests in the last minute. Wait a little.")
+        raise ChangeRefused(_("Too many connection tests in the last minute. Wait a little."))
     outcome = send(deployment)
     with transaction.atomic():
         record_change("deployment.tested", deployment, actor=actor, after=asdict(outcome))
@@ -131,18 +132,18 @@ def change_route(route: Route, changes: Mapping[str, Any], *, actor: Actor) -> R
 def check_names(names: object, field: str, *, besides: str = "") -> None:
     """Public names to fall back to. They need not exist yet: what leads nowhere is passed over."""
     if not isinstance(names, list) or not all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in names):
-        raise ChangeRefused("A list of model names is needed.", field=field)
+        raise ChangeRefused(_("A list of model names is needed."), field=field)
     if len(set(names)) < len(names) or len(names) > MOST_NAMES:
-        raise ChangeRefused(f"At most {MOST_NAMES} names, each once.", field=field)
+        raise ChangeRefused(_("At most %(n)s names, each once.") % {"n": MOST_NAMES}, field=field)
     if besides in names:
-        raise ChangeRefused("A route does not fall back to itself.", field=field)
+        raise ChangeRefused(_("A route does not fall back to itself."), field=field)
 
 
 @transaction.atomic
 def set_targets(route: Route, targets: Sequence[Target], *, actor: Actor) -> None:
     """Leads the route to exactly these deployments."""
     if len({target.deployment.pk for target in targets}) < len(targets):
-        raise ChangeRefused("A route names each deployment once.", field="targets")
+        raise ChangeRefused(_("A route names each deployment once."), field="targets")
     before = _told([Target(row.deployment, row.order, row.weight) for row in route.targets.select_related("deployment")])
     after = _told(targets)
     if before == after:
@@ -172,7 +173,7 @@ def delete_route(route: Route, *, actor: Actor) -> None:
 def create_policy(policy: RoutingPolicy, *, actor: Actor) -> RoutingPolicy:
     """The one row there is."""
     if RoutingPolicy.objects.exists():
-        raise ChangeRefused("There is a routing policy already. Change that one.")
+        raise ChangeRefused(_("There is a routing policy already. Change that one."))
     check_names(policy.default_fallbacks, "default_fallbacks")
     return add_row(policy, event="routing.changed", actor=actor)
 

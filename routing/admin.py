@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -42,7 +44,7 @@ class FromFileAdmin(AuditedAdmin):
 def told(outcome: Outcome) -> str:
     """In the words of `tallygate doctor`, then status and time."""
     status = _("status %(status)s, ") % {"status": outcome.status} if outcome.status and not outcome.ok else ""
-    return f"{outcome.sentence} ({status}{outcome.ms} ms)"
+    return f"{gettext(outcome.sentence)} ({status}{outcome.ms} ms)"
 
 
 class TestsConnections(FromFileAdmin):
@@ -211,7 +213,7 @@ class NamesField(forms.CharField):
 
 
 def names_field(field: Any) -> NamesField:
-    return NamesField(label=field.verbose_name.capitalize(), help_text=field.help_text, required=False)
+    return NamesField(label=capfirst(_(field.verbose_name)), help_text=field.help_text, required=False)
 
 
 class NamesForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs

@@ -20,7 +20,7 @@ from console.budget_forms import NewBudgetForm, TermsForm
 from console.budget_list import MODES, PAGE, STATES, BudgetFilter, rows_of
 from console.budget_rules import change_by, changes, gives, make_by, seen_budgets
 from console.budget_subjects import subjects_of
-from console.budget_trail import trail_of
+from console.budget_trail import percents, trail_of
 from console.visitor import said, visitor
 
 LISTED_TEAMS = 500
@@ -64,6 +64,7 @@ def budget_detail(request: HttpRequest, budget_id: int) -> HttpResponse:
     context = {
         "row": row,
         "told": sentence(row.shown.standing, row.name),
+        "alerts": percents(budget.thresholds),
         "form": form,
         "trail": trail_of(budget) if is_changeable or known.sees_money else [],
         "zone": timezone.get_current_timezone(),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.models import Budget
 from billing.scopes import member_id
 from console.access import page, reach, traffic
+from console.apps import live_of_this_process
 from console.budget_list import BudgetRow, rows_of
 from console.connect_blocks import address_of
 from console.figures import Source, newest, records
@@ -47,8 +48,16 @@ def home(request: HttpRequest) -> HttpResponse:
         "teams": _with_budgets(led[:TEAMS], budgets),
         "last": last,
         "is_whole": known.sees_money,
+        "troubled": _troubled(known, now),
     }
     return render(request, "home/home.html", context)
+
+
+def _troubled(known: Reach, now: datetime) -> list[str] | None:
+    """For administrators the deployments that cool down, as far as this process has heard; None where nobody tells."""
+    reports = live_of_this_process().desk.reports.at(now.timestamp()) if known.is_admin else []
+    ids = {one.deployment_id for report in reports for one in report.cooling}
+    return list(Deployment.objects.filter(pk__in=ids).values_list("name", flat=True)) if ids else [] if reports else None
 
 
 def _progress() -> dict[str, object]:

@@ -57,6 +57,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
         "everything": EVERY,
         "sorts": SORT_NAMES,
         "may_issue": may_issue(known),
+        "sees_money": known.sees_money,
     }
     return render(request, "keys/list.html", context)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from console.access import page, reach, traffic
 from console.attempts import tally
 from console.figures import records, usage_of
-from console.filters import EVERYTHING, OUTCOMES, PAGE, SIDES, TEXTS, RequestFilter
+from console.filters import EVERYTHING, OUTCOMES, PAGE, PRICES, SIDES, TEXTS, RequestFilter
 from console.outcomes import Ending
 from console.period import NAMES, period
 from console.price_lines import bill
@@ -35,6 +35,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
         "everything": EVERYTHING,
         "outcomes": OUTCOMES,
         "sides": SIDES,
+        "prices": PRICES,
         "suggestions": suggestions(known),
         "page_size": PAGE,
         "zone": zone,

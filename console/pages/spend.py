@@ -46,6 +46,7 @@ def spend_page(request: HttpRequest) -> HttpResponse:
         "periods": NAMES,
         "suggestions": suggestions(known),
         "sees_all": known.sees_money,
+        "leads": bool(known.managed),
         "now": now,
         "zone": question.whole.zone,
     }
@@ -79,13 +80,14 @@ def _question(request: HttpRequest, now: datetime) -> Question:
 def _sheet(question: Question) -> Sheet:
     asked, span = question.asked, question.period
     first, last = span.first_day, span.last_day
-    heads = [str(label(asked.by)), *([str(label(asked.then))] if asked.then else []), _("From"), _("To"), _("Spend (USD)"), _("Requests")]
-    heads += [_("Unpriced requests"), _("Fresh input tokens"), _("Cache write tokens"), _("Cache read tokens"), _("Output tokens")]
+    heads = [str(label(asked.by)), *([str(label(asked.then))] if asked.then else []), _("From"), _("To"), _("Time zone")]
+    heads += [_("Spend (USD)"), _("Requests"), _("Unpriced requests")]
+    heads += [_("Fresh input tokens"), _("Cache write tokens"), _("Cache read tokens"), _("Output tokens")]
     rows = []
     for group, part, usage in every_row(question):
         named: list[Cell] = [group, part] if asked.then else [group]
         kinds: list[Cell] = [usage.unpriced, usage.fresh, usage.cache_write, usage.cache_read, usage.output]
         if question.nested.of_tags:  # of tags these are not known apart
             kinds = [None, usage.fresh, None, None, usage.output]
-        rows.append([*named, first, last, usd(usage.cost_nano), usage.calls, *kinds])
+        rows.append([*named, first, last, str(question.whole.zone), usd(usage.cost_nano), usage.calls, *kinds])
     return Sheet(f"spend-{first.isoformat()}-{last.isoformat()}", heads, rows)

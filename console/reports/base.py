@@ -94,11 +94,13 @@ class Listing(Report):
                 yield from self.describe(chunk, span)
 
         def following() -> str | None:
-            address = self.request.build_absolute_uri()
-            return replace_query_param(address, "cursor", page.cursor) if page.cursor else None
+            return self.address_behind(page.cursor) if page.cursor else None
 
         facts = {**(span.facts if span else {}), "currency": CURRENCY}
         return Table(self.title.lower(), self.columns, rows(), facts, following)
+
+    def address_behind(self, cursor: str) -> str:
+        return str(replace_query_param(self.request.build_absolute_uri(), "cursor", cursor))
 
     def listed(self) -> QuerySet[Any]:
         raise NotImplementedError

@@ -3,12 +3,14 @@
 from django.urls import path, reverse
 
 from console.reports.base import Report
+from console.reports.chargeback import Chargeback
 from console.reports.filters import Asked
 from console.reports.lists import Budgets, Keys, Ledger, Requests, Teams
-from console.reports.spend import Chargeback, Spend
+from console.reports.sessions import Sessions
+from console.reports.spend import Spend
 from console.reports.tables import Column, Row, Table
 
-REPORTS: tuple[type[Report], ...] = (Spend, Chargeback, Ledger, Requests, Budgets, Keys, Teams)
+REPORTS: tuple[type[Report], ...] = (Spend, Chargeback, Ledger, Requests, Sessions, Budgets, Keys, Teams)
 
 
 class Index(Report):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.formats import date_format
@@ -14,6 +15,8 @@ from django.utils.translation import gettext as _
 
 from audit.models import RequestRecord
 from console import numbers
+from console.currencies import DOLLARS, Currency
+from console.display import display
 from console.figures import Usage, usage_of
 from console.period import Period
 from console.price_lines import Line
@@ -30,33 +33,85 @@ def language() -> str:
     return (get_language() or "en").split("-")[0]
 
 
-def _money_html(amount: numbers.Money) -> str:
-    if not amount.cents:
-        return amount.text
-    return format_html('{}<span class="cents">{}</span>{}', amount.whole, amount.cents, amount.after)
+def _in_display(nano: int, written: Callable[..., numbers.Money]) -> str:
+    """A sum in the page's currency; if that is not the ledger's, the exact dollars stand in `title`."""
+    shown = display()
+    amount = written(nano, language(), shown.currency)
+    html = format_html('{}<span class="cents">{}</span>{}', *amount) if amount.cents else amount.text
+    if shown.currency == DOLLARS:
+        return html
+    shown.has_converted = True
+    return format_html('<span title="{}">{}</span>', exact_dollars(nano), html)
+
+
+def _without_grey(nano: int, lang: str, currency: Currency) -> numbers.Money:
+    return numbers.Money(numbers.money(nano, lang, currency).text, "", "")
+
+
+def _rounded(nano: int, lang: str, currency: Currency) -> numbers.Money:
+    return numbers.Money(numbers.about(nano, lang, currency), "", "")
 
 
 @register.filter
 def money(nano: int | None) -> str:
     """A sum of nano-dollars with its cents in grey."""
-    return NONE_YET if nano is None else _money_html(numbers.money(nano, language()))
+    return NONE_YET if nano is None else _in_display(nano, numbers.money)
 
 
 @register.filter
 def money_text(nano: int) -> str:
-    return numbers.money(nano, language()).text
+    return _in_display(nano, _without_grey)
 
 
 @register.filter
 def money4(nano: int | None) -> str:
     """The price of one request."""
-    return NONE_YET if nano is None else numbers.money4(nano, language()).text
+    return NONE_YET if nano is None else _in_display(nano, numbers.money4)
 
 
 @register.filter
-def dollars(nano: int) -> str:
-    """For a chart's data: every digit, in a form that a script can read."""
-    return numbers.plain_dollars(nano)
+def about(nano: int) -> str:
+    return _in_display(nano, _rounded)
+
+
+@register.filter
+def also_dollars(nano: int | None) -> str:
+    """For beside a request's price: the exact dollars, where the page shows another currency."""
+    if not nano or display().currency == DOLLARS:
+        return ""
+    return format_html('<span class="sub">{}</span>', exact_dollars(nano))
+
+
+@register.filter
+def exact_dollars(nano: int) -> str:
+    """As the ledger has it, whatever the page shows."""
+    return numbers.exact_dollars(nano, language())
+
+
+@register.filter
+def plotted(nano: int) -> str:
+    """For a chart's data: in the page's currency and in a form that a script can read."""
+    return numbers.plain(nano, display().currency)
+
+
+@register.simple_tag
+def money_axis() -> str:
+    """The unit of a chart's axis; # stands for the number."""
+    return numbers.unit_of_axis(language(), display().currency)
+
+
+@register.simple_tag
+def zero_money() -> str:
+    """The lower end of a scale of money."""
+    return money_axis().replace("#", "0")
+
+
+@register.inclusion_tag("parts/conversion.html")
+def conversion() -> dict[str, object]:
+    """At which rate the sums of this page were converted; nothing where none was."""
+    shown = display()
+    rate = numbers.rate_of(shown.currency, language())
+    return {"is_needed": shown.has_converted, "currency": shown.currency, "rate": rate, "as_of": settings.TALLYGATE_CURRENCIES_AS_OF}
 
 
 @register.filter
@@ -128,18 +183,23 @@ def month(value: date) -> str:
     return date_format(value, _MONTH.get(language(), "F Y"))
 
 
+def comma() -> str:
+    """Between a day and a time."""
+    return " " if language() == "ja" else ", "
+
+
 @register.filter
 def moment(value: datetime) -> str:
     """Day and time to the second."""
     local = timezone.localtime(value)
-    return f"{day(local)}, {local:%H:%M:%S}"
+    return f"{day(local)}{comma()}{local:%H:%M:%S}"
 
 
 @register.filter
 def stamp(value: datetime) -> str:
     """Day without the year, and time: for lists that reach back some weeks."""
     local = timezone.localtime(value)
-    return f"{axis_day(local) if local.year == timezone.localtime().year else day(local)}, {local:%H:%M:%S}"
+    return f"{axis_day(local) if local.year == timezone.localtime().year else day(local)}{comma()}{local:%H:%M:%S}"
 
 
 @register.simple_tag
@@ -167,7 +227,7 @@ def ago(value: datetime) -> str:
 def span_of(period: Period) -> str:
     """1 – 21 Nov 2026; of an hour, the day and when it began."""
     if "T" in period.key:
-        return f"{day(period.first_day)}, {period.start:%H:%M}"
+        return f"{day(period.first_day)}{comma()}{period.start:%H:%M}"
     return _between(period.first_day, period.last_day, day)
 
 
@@ -181,8 +241,10 @@ def _between(first: date, last: date, written: Callable[[date], str]) -> str:
     """Two days and a dash; what both have in common is said once."""
     if first == last:
         return written(first)
-    dash = "～" if language() == "ja" else " – "  # noqa: RUF001
-    if language() == "en" and (first.year, first.month) == (last.year, last.month):
-        return f"{first.day}{dash}{written(last)}"
-    start = axis_day(first) if language() != "ja" and first.year == last.year else written(first)
-    return f"{start}{dash}{written(last)}"
+    is_one_month = (first.year, first.month) == (last.year, last.month)
+    if language() == "ja":
+        is_short = written is day and first.year == last.year
+        return f"{written(first)}～{date_format(last, 'j日' if is_one_month else 'n月j日') if is_short else written(last)}"  # noqa: RUF001
+    if is_one_month:
+        return f"{first.day}.–{written(last)}" if language() == "de" else f"{first.day} – {written(last)}"
+    return f"{axis_day(first) if first.year == last.year else written(first)} – {written(last)}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.template.context import Context
 from django.utils.html import format_html, format_html_join
@@ -21,6 +22,7 @@ register = template.Library()
 
 SPARK_WIDTH = 100
 SPARK_HEIGHT = 28
+_MOST_POINTS = 40
 _MEAN_FROM_DAYS = 14
 _LINE_BREAKS = (0x09, 0x0A, 0x0D)
 _STEERING = dict.fromkeys(
@@ -129,6 +131,12 @@ def split(*pairs: object) -> SafeString:
     )
 
 
+def _thinned(values: list[int]) -> list[int]:
+    """No more points than so small a drawing can show, the first and the last among them."""
+    last, steps = len(values) - 1, _MOST_POINTS - 1
+    return values if last <= steps else [values[at * last // steps] for at in range(_MOST_POINTS)]
+
+
 def _path(values: list[int]) -> tuple[str, str]:
     top = max(values) or 1
     step = (SPARK_WIDTH - 2) / max(len(values) - 1, 1)
@@ -138,13 +146,13 @@ def _path(values: list[int]) -> tuple[str, str]:
 
 @register.simple_tag
 def spark(values: list[int], kind: str = "mean") -> SafeString:
-    """A sparkline; `sum` adds up (money), else longer ranges show their seven-day mean."""
+    """A sparkline; `sum` adds up (money), of `mean` longer ranges show their seven-day mean, `plain` is as it is."""
     if len(values) < 2:
         return SafeString("")
     shown = numbers.running_sum(values) if kind == "sum" else values
-    if kind != "sum" and len(values) >= _MEAN_FROM_DAYS:
+    if kind == "mean" and len(values) >= _MEAN_FROM_DAYS:
         shown = numbers.running_mean(values)
-    line, end = _path(shown)
+    line, end = _path(_thinned(shown))
     return format_html(
         '<svg class="spark" viewBox="0 0 {w} {h}" preserveAspectRatio="none" aria-hidden="true">'
         '<path class="area" d="{line} L{right} {h} L0.5 {h}Z"/><path d="{line}"/><path class="end" d="{end}"/></svg>',
@@ -181,6 +189,12 @@ def chosen_theme(context: Context) -> str:
     request: HttpRequest | None = context.get("request")
     theme = request.COOKIES.get(COOKIE, "") if request else ""
     return theme if theme in THEMES else ""
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """Each called as its own speakers call it, which Django's tag would translate."""
+    return list(settings.LANGUAGES)
 
 
 @register.inclusion_tag("parts/menu.html", takes_context=True)

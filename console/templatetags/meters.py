@@ -5,6 +5,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from console.templatetags.standings import whole_percent
+
 register = template.Library()
 
 STROKES = 20
@@ -32,7 +34,10 @@ def meter(used: int, forecast: int = 0) -> SafeString:
     paths = (("on", range(on)), ("may", range(on, may)), ("off", range(may, STROKES)))
     drawn = format_html_join("", '<path class="tick {}" d="{}"/>', ((name, _uprights(places)) for name, places in paths if places))
     return format_html(
-        '<span class="meter {}"><svg viewBox="0 0 94 14" aria-hidden="true">{}</svg><b>{}%</b></span>', look_of(used), drawn, used
+        '<span class="meter {}"><svg viewBox="0 0 94 14" aria-hidden="true">{}</svg><b>{}</b></span>',
+        look_of(used),
+        drawn,
+        whole_percent(used),
     )
 
 
@@ -49,7 +54,19 @@ def tally(used: int, forecast: int) -> SafeString:
         "", '<svg viewBox="0 0 40 44" preserveAspectRatio="none">{}</svg>', ((_five(first, on, may),) for first in range(0, 100, _GROUP))
     )
     said = _("%(used)s %% used, %(forecast)s %% forecast") % {"used": used, "forecast": forecast}
-    return format_html('<div class="tally" role="img" aria-label="{}">{}</div>', said, groups)
+    return format_html('<div class="tally" role="img" aria-label="{}">{}</div>{}', said, groups, _beyond(used - 100))
+
+
+def _beyond(percent: int) -> SafeString:
+    """What was spent over the limit, in strokes of its own below; as many again at most."""
+    if percent <= 0:
+        return SafeString("")
+    on = min(percent, 100)
+    groups = format_html_join(
+        "", '<svg viewBox="0 0 40 44" preserveAspectRatio="none">{}</svg>', ((_five(first, on, on),) for first in range(0, on, _GROUP))
+    )
+    said = _("%(percent)s%% beyond the limit") % {"percent": percent}
+    return format_html('<div class="tally over" aria-hidden="true">{}</div><p class="over-by">{}</p>', groups, said)
 
 
 def _five(first: int, on: int, may: int) -> SafeString:

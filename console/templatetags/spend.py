@@ -6,7 +6,6 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.money import NANO
 from console import numbers
 from console.breakdown import Bar, Row
 from console.period import Period
@@ -16,7 +15,6 @@ from console.templatetags.marks import inert
 register = template.Library()
 
 _TELLING_PERCENT = 15
-_WHOLE_DOLLARS_FROM = 10 * NANO
 
 
 @register.filter
@@ -32,15 +30,6 @@ def _moment(at: date) -> str:
 @register.filter
 def called(row: Row) -> str:
     return inert(row.name) if isinstance(row.value, str) else _moment(row.value)
-
-
-@register.filter
-def about(nano: int) -> str:
-    """A sum that is nobody's bill: without cents from ten dollars up."""
-    if abs(nano) < _WHOLE_DOLLARS_FROM:
-        return numbers.money(nano, language()).text
-    amount = numbers.money(numbers.half_up(nano, NANO) * NANO, language())
-    return f"{amount.whole}{amount.after}"
 
 
 @register.simple_tag

@@ -6,7 +6,7 @@ from django import template
 from django.utils import timezone
 
 from console import numbers
-from console.templatetags.figures import axis_day, day, language
+from console.templatetags.figures import axis_day, comma, day, language
 
 register = template.Library()
 
@@ -21,7 +21,7 @@ def local_day(value: datetime) -> str:
 @register.filter
 def moment_text(value: datetime) -> str:
     """Day and minute, in the page's time zone."""
-    return f"{local_day(value)}, {timezone.localtime(value):%H:%M}"
+    return f"{local_day(value)}{comma()}{timezone.localtime(value):%H:%M}"
 
 
 @register.filter

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
+from console.apps import ConsoleConfig
+from console.live.hub import Hub
 from tests.console.permissions.cast import Cast, make_cast
 
 
@@ -21,3 +24,12 @@ def shared_cast(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
 def cast(shared_cast: Cast, db: None) -> Cast:
     """Each test's own transaction lies within that of the module."""
     return deepcopy(shared_cast)
+
+
+@pytest.fixture(autouse=True)
+def live(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """A process that has shown nobody anything yet."""
+    hub = Hub()
+    monkeypatch.setattr(ConsoleConfig, "live", hub, raising=False)
+    monkeypatch.delattr(apps.get_app_config("console"), "live")
+    return hub

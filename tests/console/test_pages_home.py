@@ -1,6 +1,7 @@
 """Home: the steps before the first request, this month's money after it."""
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from audit.models import RollUp
 from audit.trail import SYSTEM
 from billing.actions import BudgetTerms, set_budget
+from console.live.hub import Hub
+from console.live.reports import Cooling, Report
 from keys.actions import block_key
 from keys.models import User
-from tests.console.rows import MINUTE, as_admin, served
+from tests.console.rows import MINUTE, as_admin, as_member, served
 from tests.console.spend_rows import Cast, spent
 from tests.factories import make_deployment, make_key, make_user
 
@@ -146,3 +149,18 @@ def test_forecast_is_told() -> None:
     for days in range(1, 8):
         served(at=now - timedelta(days=days))
     assert "At this pace" in home()
+
+
+@pytest.mark.parametrize(
+    ("cooling", "words"), [(0, "All deployments take calls"), (1, "<bdi>d0</bdi> cools down"), (2, "2 deployments cool down")]
+)
+def test_administrators_hear_of_deployments_that_cool_down(live: Hub, cooling: int, words: str) -> None:
+    served()
+    told = tuple(Cooling(make_deployment(f"d{number}").pk, "overloaded", 9.0, False) for number in range(cooling))
+    live.desk.reports.hear(Report("one", {}, told), time.time())
+    assert words in home()
+
+
+def test_others_hear_nothing_of_deployments(live: Hub) -> None:
+    live.desk.reports.hear(Report("one"), time.time())
+    assert "deployments" not in as_member().get("/").content.decode()

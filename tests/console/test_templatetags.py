@@ -32,7 +32,7 @@ def test_day_follows_the_reader(language: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("en", "1 – 21 Nov 2026"), ("de", "1. Nov. – 21. Nov. 2026"), ("ja", "2026年11月1日～2026年11月21日")],  # noqa: RUF001  # written so
+    [("en", "1 – 21 Nov 2026"), ("de", "1.–21. Nov. 2026"), ("ja", "2026年11月1日～21日")],  # noqa: RUF001  # written so
 )
 def test_span_follows_the_reader(language: str, text: str) -> None:
     with override(language):

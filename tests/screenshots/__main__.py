@@ -27,7 +27,7 @@ DETAILS = {
     "/teams/": {"": "/teams/?q=Platform"},
 }
 # Pages that stand beside one of the menu.
-BESIDE = {"/teams/": ["/people/"]}
+BESIDE = {"/": ["/preferences/"], "/teams/": ["/people/"]}
 NO_PAGE = re.compile(r"^/admin|^/accounts|^https?:|^#|\.(csv|xlsx|json|pem)\b")
 ID = re.compile(r"^[\w.%-]*\d[\w.%-]*$|^demo-|^[0-9a-f-]{20,}$")
 

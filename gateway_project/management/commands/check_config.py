@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
 
 from gateway_project import celery, env
 from gateway_project.config_file import ConfigFile
@@ -71,8 +72,9 @@ def _sourced(reading: Reading, config: ConfigFile) -> Reading:
 
 
 def problems_of(config: ConfigFile) -> list[str]:
-    missing = [f"{config.path} refers to {name}, which is not set in the environment." for name in config.missing]
-    return missing + [f"{name} is set, but no setting has that name. Correct or unset it." for name in env.unread()]
+    missing = _("%(path)s refers to %(name)s, which is not set in the environment.")
+    unread = _("%(name)s is set, but no setting has that name. Correct or unset it.")
+    return [missing % {"path": config.path, "name": name} for name in config.missing] + [unread % {"name": name} for name in env.unread()]
 
 
 def _table(readings: list[Reading]) -> Table:
