@@ -203,11 +203,20 @@ def test_what_people_could_change_about_their_account_past_us_is_closed(page: st
     assert client.post(f"/accounts/{page}/", {"email": "evil@example.com"}).status_code == 404
 
 
-@pytest.mark.parametrize("model", ["socialaccount/socialapp", "socialaccount/socialaccount", "mfa/authenticator"])
-def test_admin_shows_no_rows_of_allauth(model: str) -> None:
+@pytest.mark.parametrize("model", ["socialaccount/socialapp", "socialaccount/socialtoken", "account/emailaddress"])
+def test_admin_has_no_page_for_what_settings_and_tokens_hold(model: str) -> None:
     client = Client()
     client.force_login(make_admin())
     assert client.get(f"/admin/{model}/").status_code == 404
+
+
+def test_admin_shows_who_has_a_second_factor_and_nothing_of_its_secret() -> None:
+    admin, client = make_admin(), Client()
+    row = Authenticator.objects.create(user=admin, type=Authenticator.Type.TOTP, data={"secret": "canary-5501"})
+    client.force_login(admin)
+    shown = [client.get(f"/admin/mfa/authenticator/{place}").content.decode() for place in ("", f"{row.pk}/change/")]
+    assert ["TOTP" in page or "totp" in page for page in shown] == [True, True]
+    assert not any("canary-5501" in page for page in shown)
 
 
 def test_button_of_each_provider_leads_to_its_sign_in_and_on_to_the_page_wanted(settings: Settings) -> None:
