@@ -148,7 +148,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "allauth.socialaccount.providers.github",
     "allauth.socialaccount.providers.saml",
-    "django_htmx",
     "ninja",
     "rest_framework",
     "audit",
@@ -175,7 +174,6 @@ MIDDLEWARE = [
     "keys.sso_saml.SamlTroubleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "gateway_project.middleware.AdminPolicyMiddleware",
 ]
 ROOT_URLCONF = "gateway_project.urls"

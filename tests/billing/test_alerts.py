@@ -212,7 +212,7 @@ def test_alert_names_whom_it_is_about() -> None:
         make_budget(50 * DOLLAR, scope=scope, scope_id=scope_id)
     make_budget(50 * DOLLAR)
     write_alerts(NOW)
-    whose = ("member alice@example.com in Blue", "key laptop", "tag ci", "key gone", "everyone")
+    whose = ("member alice@example.com (Blue)", "key laptop", "tag ci", "key gone", "everyone")
     texts = Outbox.objects.order_by("payload__budget_id").values_list("payload", flat=True)
     assert [payload["text"].partition(" is spent")[0] for payload in texts] == [f"50% of the budget of {name}" for name in whose]
 
