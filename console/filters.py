@@ -148,6 +148,9 @@ class RequestFilter:
             chips.append(Chip(_("Token counts"), _("shown"), replace(self, token_counts=False).query))
         return chips
 
+    def _own_id(self) -> str:
+        return self.search if self.search.startswith("req_") else f"req_{self.search.lower()}"
+
     def _without_text(self, name: str) -> str:
         return replace(self, texts=tuple(pair for pair in self.texts if pair[0] != name)).query
 
@@ -163,14 +166,19 @@ class RequestFilter:
             wanted &= Q((_PRICED[self.price], True))
         for name, value in self.texts:
             wanted &= _equal(name, value)
-        return wanted & (Q(id__icontains=self.search) | Q(upstream_request_id=self.search) if self.search else Q())
+        return wanted
 
     def rows(self, seen: Q, now: datetime, zone: tzinfo) -> RequestQuerySet:
-        """The records asked for of those that may be `seen`, newest first. An id is looked for in all times."""
+        """The records asked for of those that may be `seen`, newest first. Ids of ours are looked for in all times, by how they begin."""
         found = records(seen).filter(self.condition())
         if not self.token_counts:
             found = found.without_token_counts()
-        if self.period != EVERYTHING and not self.search:
+        is_found = bool(self.search) and (by_id := found.filter(id__startswith=self._own_id())).exists()
+        if is_found:
+            found = by_id
+        elif self.search:
+            found = found.filter(upstream_request_id=self.search)
+        if self.period != EVERYTHING and not is_found:
             span = period(self.period, now, zone)
             found = found.received_between(span.start, span.end)
         if self.cursor:
