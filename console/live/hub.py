@@ -35,6 +35,7 @@ MOST_OF_ONE = 6
 # The listening goes on this long for a page that is only being reloaded.
 LINGER_S = 30.0
 HEAR_AGAIN_S = 3.0
+CANCEL_AGAIN_S = 0.5
 # Codes of closing, in the range that is free for applications.
 SIGNED_OUT, CHANGED, FAILED = 4401, 4403, 1011
 
@@ -127,8 +128,7 @@ class Hub:
                     await self._tick(list(self._watchers), is_due=is_due)
                 await asyncio.sleep(max(TICK_S / 2, TICK_S - (time.monotonic() - begun)))
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await _end(listening)
         # Somebody may have come while this ended.
         self._task = None
         if self._watchers:
@@ -183,6 +183,15 @@ class Hub:
                 close_old_connections()
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """A client of Redis may swallow one cancelling, while it leaves or connects, but not every one."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("listening for the live page ended", extra={"fields": {"error": type(error).__name__}})
 
 
 def _let_go() -> None:
