@@ -17,3 +17,8 @@ class LineFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=True, default=str)
+
+
+def is_no_socket(record: logging.LogRecord) -> bool:
+    """uvicorn tells of every socket that opens and closes, with its query string."""
+    return record.levelno > logging.INFO or not ("WebSocket" in record.msg or record.msg.startswith("connection "))

@@ -11,6 +11,7 @@ from gateway_project.config_file import remembered_config
 from gateway_project.databases import databases
 from gateway_project.first_run import load_secrets
 from gateway_project.jwt_settings import token_settings
+from gateway_project.logs import is_no_socket
 from gateway_project.master_key import followed
 from gateway_project.sso_settings import sign_in_settings
 
@@ -220,8 +221,8 @@ LOGGING = {
     "formatters": {"line": {"()": "gateway_project.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # uvicorn tells of every socket that opens, with its query string.
-    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}, "uvicorn.error": {"level": "WARNING"}},
+    "filters": {"no_sockets": {"()": "django.utils.log.CallbackFilter", "callback": is_no_socket}},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}, "uvicorn.error": {"filters": ["no_sockets"]}},
 }
 
 # ── keys: sign-in ─────────────────────────────────────────────────────────────

@@ -1,7 +1,6 @@
 """Tells once a second what only this process knows, to its own Live page and those of all others: calls under way, cooling deployments."""
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 
@@ -9,6 +8,7 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from console.live.desk import Desk
+from console.live.ending import end
 from console.live.reports import GROUP, LAYER, MOST_CALLERS, Cooling, Report
 from proxy.plane import Plane
 
@@ -28,9 +28,7 @@ class Herald:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _forever(self) -> None:
         layer, quiet_until = get_channel_layer(LAYER), 0.0

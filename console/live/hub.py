@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from redis.exceptions import RedisError
 
 from console.live.desk import Desk
+from console.live.ending import end
 from console.live.look import Look
 from console.live.parts import Parts
 from console.live.reports import GROUP, LAYER, Report
@@ -35,7 +36,6 @@ MOST_OF_ONE = 6
 # The listening goes on this long for a page that is only being reloaded.
 LINGER_S = 30.0
 HEAR_AGAIN_S = 3.0
-CANCEL_AGAIN_S = 0.5
 # Codes of closing, in the range that is free for applications.
 SIGNED_OUT, CHANGED, FAILED = 4401, 4403, 1011
 
@@ -128,7 +128,7 @@ class Hub:
                     await self._tick(list(self._watchers), is_due=is_due)
                 await asyncio.sleep(max(TICK_S / 2, TICK_S - (time.monotonic() - begun)))
         finally:
-            await _end(listening)
+            await end(listening)
         # Somebody may have come while this ended.
         self._task = None
         if self._watchers:
@@ -183,15 +183,6 @@ class Hub:
                 close_old_connections()
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    """A client of Redis may swallow one cancelling, while it leaves or connects, but not every one."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("listening for the live page ended", extra={"fields": {"error": type(error).__name__}})
 
 
 def _let_go() -> None:

@@ -44,7 +44,7 @@ HEADINGS = [
 # Names of products and formats, and what the rows of the test are called.
 NOT_TRANSLATED = {
     "Tallygate", "English", "Deutsch", "UTC", "USD", "CSV", "XLSX", "SDKs", "SDK", "MFA", "Python", "Django", "SQLite", "PostgreSQL",
-    "Claude Code", "Cline", "AzureOpenAI", "boto", "GitHub Actions", "curl", "secrets", "env",
+    "REDIS", "URL", "Claude Code", "Cline", "AzureOpenAI", "boto", "GitHub Actions", "curl", "secrets", "env",
 }  # fmt: skip
 ROWS = {"req", "known", "Search", "laptop", "root", "example", "com", "anthropic", "claude-sonnet"}
 ADMIN_LISTS = sorted(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in admin.site._registry)
