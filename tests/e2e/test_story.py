@@ -27,8 +27,8 @@ def issue_key(browser: Browser, company: Company) -> str:
 
 
 def spend(company: Company, token: str) -> None:
-    client = anthropic.Anthropic(base_url=company.gateway, api_key=token, max_retries=0)
-    client.messages.create(model=MODEL, max_tokens=400, messages=[{"role": "user", "content": "Write a long poem about accounting."}])
+    with anthropic.Anthropic(base_url=company.gateway, api_key=token, max_retries=0) as client:
+        client.messages.create(model=MODEL, max_tokens=400, messages=[{"role": "user", "content": "Write a long poem about accounting."}])
 
 
 def used_percent(browser: Browser, company: Company) -> int:
