@@ -153,6 +153,59 @@ class RollUp(models.Model):
         return f"{self.starts_at:%Y-%m-%d %H:%M} {self.key_id} {self.route}"
 
 
+class DayRollUp(models.Model):
+    """The roll-ups of a day as the clocks of `zone` cut it, for pages of months: a hundredth of the rows. Written with RollUp."""
+
+    id = models.BigAutoField(primary_key=True)
+    zone = models.CharField(max_length=64)
+    day = models.DateField()
+    organisation_id = models.CharField(max_length=64, blank=True)
+    team_id = models.CharField(max_length=64, blank=True)
+    cost_centre = models.CharField(max_length=100, blank=True)
+    user_id = models.CharField(max_length=64, blank=True)
+    key_id = models.CharField(max_length=64, blank=True)
+    route = models.CharField(max_length=200, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    client = models.CharField(max_length=100, blank=True)
+    failed_calls = models.BigIntegerField(default=0)
+    calls = models.BigIntegerField(default=0)
+    unpriced_calls = models.BigIntegerField(default=0)
+    estimated_calls = models.BigIntegerField(default=0)
+    cost_nano = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cache_read_tokens = models.BigIntegerField(default=0)
+    cache_write_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    thinking_tokens = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "zone", "organisation_id", "team_id", "cost_centre", "user_id", "key_id", "route", "provider", "client"],
+                name="one_rollup_per_day_and_kind",
+            )
+        ]
+        # Rows lie in the order of their days, which a planner knows of an index of the day alone.
+        indexes = [models.Index(fields=["day"], name="days_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.key_id} {self.route}"
+
+
+class DayZone(models.Model):
+    """A time zone whose days are written; pages read them once they `is_whole`, that is once all earlier roll-ups are in them, too."""
+
+    zone = models.CharField(max_length=64, primary_key=True)
+    is_whole = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["zone"]
+
+    def __str__(self) -> str:
+        return self.zone
+
+
 class TagRollUp(models.Model):
     """Calls of a quarter of an hour by declared tag. Apart from RollUp, for a call with two tags counts under both."""
 
@@ -172,6 +225,28 @@ class TagRollUp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d %H:%M} {self.tag}"
+
+
+class DayTagRollUp(models.Model):
+    """The roll-ups of a tag on a day as the clocks of `zone` cut it. Written with TagRollUp, for the zones of DayZone."""
+
+    id = models.BigAutoField(primary_key=True)
+    zone = models.CharField(max_length=64)
+    day = models.DateField()
+    tag = models.CharField(max_length=100)
+    team_id = models.CharField(max_length=64, blank=True)
+    route = models.CharField(max_length=200, blank=True)
+    calls = models.BigIntegerField(default=0)
+    cost_nano = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [models.UniqueConstraint(fields=["day", "zone", "tag", "team_id", "route"], name="one_rollup_per_day_and_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.tag}"
 
 
 class Outbox(models.Model):

@@ -1,6 +1,7 @@
 """Roll-ups ↔ database: sums are added to what their rows hold, or take its place. Always inside the caller's transaction.
 
-Who writes both tables writes RollUp first; rows in the order of their keys: drainers of several processes lock in one order.
+Who writes several tables writes RollUp first, then days, then tags, then days of tags; rows in the order of their keys: drainers of
+several processes lock in one order. Which zones have days is asked behind RollUp's lock: a new zone misses nothing (day_rebuild.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,13 @@ import msgspec
 from django.db import connection, models
 
 from audit.batch_sql import ROWS_PER_INSERT, insert_into, moments
-from audit.models import RollUp, TagRollUp
-from audit.rollups import BOUNDS_MS, HOUR_S, KIND, OTHER_TAG, TAG_KIND, RollUps, Sums, TagSums, named_tags
+from audit.models import DayRollUp, DayTagRollUp, DayZone, RollUp, TagRollUp
+from audit.rollup_days import DAY_KIND, DAY_SUMS, DAY_TAG_KIND, DayKind, DaySums, by_day, tags_by_day
+from audit.rollups import BOUNDS_MS, HOUR_S, KIND, OTHER_TAG, TAG_KIND, TAG_SUMS, RollUps, Sums, TagKind, TagSums, named_tags
 
 SUMS = tuple(name for name in Sums.__slots__ if name not in {"waits", "first_waits"})
 WAITS = ("waits", "first_waits")
-TAG_SUMS = tuple(TagSums.__slots__)
+KINDS: dict[type[models.Model], tuple[str, ...]] = {RollUp: KIND, DayRollUp: DAY_KIND, TagRollUp: TAG_KIND, DayTagRollUp: DAY_TAG_KIND}
 # Of PostgreSQL's advisory locks the one under which an hour gets new tags, so that two processes do not both take the last place.
 TAG_LOCK = 1_952_540_519
 
@@ -30,10 +32,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 def add_rows(rollups: RollUps) -> None:
-    if rollups.by_kind:
-        _write(RollUp, (*KIND, *SUMS, *WAITS), _rows(rollups))
-    if rollups.tagged:
-        _write(TagRollUp, (*TAG_KIND, *TAG_SUMS), _tag_rows(rollups, _named(rollups.tags_by_hour())))
+    if not rollups.by_kind:  # then none is tagged, either
+        return
+    _write(RollUp, (*KIND, *SUMS, *WAITS), _rows(rollups))
+    zones = list(DayZone.objects.order_by("zone").values_list("zone", flat=True))
+    for zone in zones:
+        add_days(by_day(rollups.by_kind, zone))
+    if not rollups.tagged:
+        return
+    by_tag = rollups.by_tag(_named(rollups.tags_by_hour()))
+    _write(TagRollUp, (*TAG_KIND, *TAG_SUMS), _tag_rows(by_tag))
+    for zone in zones:
+        add_tag_days(tags_by_day(by_tag, zone))
+
+
+def add_days(days: Mapping[DayKind, DaySums]) -> None:
+    _write(DayRollUp, (*DAY_KIND, *DAY_SUMS), _day_rows(days))
+
+
+def add_tag_days(days: Mapping[DayKind, DaySums]) -> None:
+    _write(DayTagRollUp, (*DAY_TAG_KIND, *TAG_SUMS), _day_rows(days))
 
 
 def lock_rows() -> None:
@@ -44,7 +62,7 @@ def lock_rows() -> None:
 
 
 def replace_rows(quarter: int, rollups: RollUps) -> None:
-    """Puts the sums in the place of the quarter's rows. The hour's tags keep their names."""
+    """Puts the sums in the place of the quarter's rows. The hour's tags keep their names; days are made anew by themselves."""
     named = _named(rollups.tags_by_hour())
     starts_at = datetime.fromtimestamp(quarter, UTC)
     RollUp.objects.filter(starts_at=starts_at).delete()
@@ -52,7 +70,7 @@ def replace_rows(quarter: int, rollups: RollUps) -> None:
     if rollups.by_kind:
         _write(RollUp, (*KIND, *SUMS, *WAITS), _rows(rollups))
     if rollups.tagged:
-        _write(TagRollUp, (*TAG_KIND, *TAG_SUMS), _tag_rows(rollups, named))
+        _write(TagRollUp, (*TAG_KIND, *TAG_SUMS), _tag_rows(rollups.by_tag(named)))
 
 
 def _rows(rollups: RollUps) -> list[Row]:
@@ -63,10 +81,13 @@ def _rows(rollups: RollUps) -> list[Row]:
     ]
 
 
-def _tag_rows(rollups: RollUps, named: Mapping[int, frozenset[str]]) -> list[Row]:
+def _tag_rows(by_tag: Mapping[TagKind, TagSums]) -> list[Row]:
     moment = moments()
-    by_tag = sorted(rollups.by_tag(named).items(), key=lambda item: item[0])
-    return [(moment(kind[0]), *kind[1:], *_tag_sums(sums)) for kind, sums in by_tag]
+    return [(moment(kind[0]), *kind[1:], *_tag_sums(sums)) for kind, sums in sorted(by_tag.items(), key=lambda item: item[0])]
+
+
+def _day_rows(days: Mapping[DayKind, DaySums]) -> list[Row]:
+    return [(*kind, *sums) for kind, sums in sorted(days.items(), key=lambda item: item[0])]
 
 
 def _write(model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]) -> None:
@@ -84,7 +105,7 @@ def _write(model: type[models.Model], columns: tuple[str, ...], rows: Sequence[R
 def _adding(model: type[models.Model], columns: tuple[str, ...], rows: int) -> str:
     """An INSERT that adds to the rows that are there."""
     table = connection.ops.quote_name(model._meta.db_table)
-    kind = KIND if columns[: len(KIND)] == KIND else TAG_KIND
+    kind = KINDS[model]
     changes = [
         f"{name} = {_added_lists(table, name)}" if name in WAITS else f"{name} = {table}.{name} + excluded.{name}"
         for name in columns[len(kind) :]

@@ -123,6 +123,9 @@ class TagSums:
         self.output_tokens += other.output_tokens
 
 
+TAG_SUMS = tuple(TagSums.__slots__)
+
+
 @dataclass(slots=True)
 class RollUps:
     """What a batch adds. Tags stay together as calls named them until it is known which of them keep their names."""

@@ -5,6 +5,7 @@ The newest event's id is also the configuration version that the data plane watc
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,10 +117,9 @@ def version() -> int:
     return AuditEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def first_broken() -> AuditEvent | None:
-    """The first event whose hash or link to its predecessor does not hold, or None when the chain is whole."""
-    previous = ""
-    for event in AuditEvent.objects.order_by("id").iterator():
+def first_broken(events: Iterable[AuditEvent] | None = None, previous: str = "") -> AuditEvent | None:
+    """The first event whose hash or link to its predecessor does not hold, or None; of all, or of `events` that follow `previous`."""
+    for event in AuditEvent.objects.order_by("id").iterator() if events is None else events:
         if event.previous_hash != previous or event.hash != digest(event):
             return event
         previous = event.hash

@@ -20,9 +20,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
 if __name__ == "__main__":
     django.setup()
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, models, transaction
 
+from audit.day_rebuild import rebuild_days
 from audit.models import RequestRecord, RollUp, TagRollUp
 from audit.rollups import BOUNDS_MS
 from billing.models import LedgerEntry
@@ -71,7 +73,7 @@ def prepare(scale: Scale) -> None:
 
 
 def fill(scale: Scale, now: datetime) -> None:
-    """Day by day, the last one up to `now`; each in a transaction of its own."""
+    """Day by day, the last one up to `now`; each in a transaction of its own. Then the sums of days out of the roll-ups."""
     end, written = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1), 0
     statement = _statement(scale)
     for day in range(scale.days):
@@ -82,6 +84,7 @@ def fill(scale: Scale, now: datetime) -> None:
             cursor.execute("SELECT setseed(0.42)")
             cursor.execute(statement, {"first": written, "last": due - 1, "start": start, "span": span_s})
         written = due
+    rebuild_days(settings.TIME_ZONE)
 
 
 @contextmanager

@@ -64,9 +64,8 @@ class Purse:
 
     def has_room(self, amount: int) -> bool:
         """In the share, and under the limit as it stands now: it may have been lowered under what the share still holds."""
-        unposted = self.settled - self.drained
-        free = self.share - self.held - unposted
-        return free >= amount and self.row.amount_nano >= self.posted + unposted + self.held + amount
+        taken = self.held + self.settled - self.drained + amount
+        return self.share >= taken and self.row.amount_nano >= self.posted + taken
 
     @property
     def spent(self) -> int:

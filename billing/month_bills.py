@@ -13,6 +13,7 @@ from django.db.models import DateField, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from audit.models import RollUp
+from audit.rolled import day_rows, days_alone
 from billing.models import FrozenLine, FrozenMonth
 from billing.months import Month, months_between
 
@@ -128,9 +129,10 @@ def less(lines: Lines, *others: Lines) -> Lines:
 
 
 def _live(first: Month, last: Month, by: Sequence[str], narrow: Narrow) -> dict[str, Lines]:
-    rows = narrow(RollUp.objects.filter(starts_at__gte=first.start, starts_at__lt=last.end)).order_by()
-    cut = TruncMonth("starts_at", tzinfo=first.zone, output_field=DateField())
-    found = rows.annotate(cut=cut).values_list("cut", *by).annotate(*(Sum(name) for name in SUMS))
+    days = days_alone((first.start, last.end), first.zone)
+    rows: QuerySet[Any] = day_rows(days) if days else RollUp.objects.filter(starts_at__gte=first.start, starts_at__lt=last.end)
+    cut = TruncMonth("day", output_field=DateField()) if days else TruncMonth("starts_at", tzinfo=first.zone, output_field=DateField())
+    found = narrow(rows).order_by().annotate(cut=cut).values_list("cut", *by).annotate(*(Sum(name) for name in SUMS))
     live: dict[str, Lines] = {}
     for day, *row in found:
         live.setdefault(_key(day), {})[tuple(row[: len(by)])] = Amounts(*map(int, row[len(by) :]))

@@ -11,6 +11,7 @@ from django.db import connection
 
 from audit.models import RequestRecord, RollUp
 from audit.rollups import TOKEN_COUNTS
+from billing.day_proof import prove_days
 from billing.models import LedgerEntry
 from billing.money import money
 
@@ -46,7 +47,10 @@ class Difference(NamedTuple):
 
 
 def prove_rollups() -> list[str]:
-    """Quarters without any roll-up are told in one sentence: a database that is older than they are has thousands."""
+    """Quarters without any roll-up are told in one sentence: a database that is older than they are has thousands.
+
+    Days are made of quarters, so they are looked at once these are right.
+    """
     different = list(_differences())
     missing = [each.starts_at for each in different if not each.rows]
     findings = [str(each) for each in different if each.rows]
@@ -55,7 +59,7 @@ def prove_rollups() -> list[str]:
         findings.insert(
             0, f"Roll-ups of {len(missing)} quarters of an hour, {span}, are missing: `tallygate money rebuild-rollups` makes them."
         )
-    return findings
+    return findings or prove_days()
 
 
 def _told(name: str, rolled: int, expected: int) -> str:

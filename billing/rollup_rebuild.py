@@ -1,15 +1,18 @@
 """Roll-ups made anew from request records and ledger: for a database older than they are, or after a finding of `tallygate money check`.
 
 One transaction per quarter of an hour, so that calls go on being posted meanwhile; what comes out is what posting would have written.
+Then the days of the gateway's time zone, out of the quarters.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 
+from audit.day_rebuild import rebuild_days
 from audit.models import RequestRecord, RollUp, TagRollUp
 from audit.rollup_rows import lock_rows, replace_rows
 from audit.rollups import QUARTER_S, RollUps, quarter_of
@@ -37,6 +40,7 @@ def rebuild(start: datetime | None = None, end: datetime | None = None, *, tell:
         if tell:
             tell(1)
         after = quarter + QUARTER
+    rebuild_days(settings.TIME_ZONE, start, end)
     return done
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from console.dimensions import TIMES, Value, names
@@ -93,6 +92,11 @@ class Question:
         return "tag" in ((self.asked.then,) if self.asked.by in TIMES else (self.asked.by,))
 
     @property
+    def compared_by(self) -> str:
+        """What the span before is asked by: the groups, for they are compared, too, unless they are not all there is."""
+        return "route" if self.asked.by in TIMES or self.table.of_tags else column(self.asked.by)
+
+    @property
     def span(self) -> tuple[datetime, datetime]:
         return self.period.start, self.period.end
 
@@ -102,10 +106,11 @@ class Question:
 
 
 def breakdown(question: Question) -> Breakdown:
-    """In six queries, and one or two more for names."""
+    """By models, the usual, one query for each span; two more by anything else. And one or two for names."""
     groups = ranked(question.asked.by, question.table.sums(question.span, column(question.asked.by)))
     by_moment = {moment: usage for (moment,), usage in question.whole.sums(question.span, question.bucket)}
     shown, rest = groups[:ROWS] if question.asked.by not in TIMES else groups, groups[ROWS:] if question.asked.by not in TIMES else []
+    earlier = add_up(usage for _, usage in question.whole.sums(question.period.earlier, question.compared_by))
     rows = _rows(question, shown)
     _compare(question, rows)
     _nest(question, rows)
@@ -115,7 +120,7 @@ def breakdown(question: Question) -> Breakdown:
     return Breakdown(
         period=question.period,
         total=add_up(by_moment.values()),
-        earlier=add_up(usage for _, usage in question.whole.sums(question.period.earlier, "day")),
+        earlier=earlier,
         rows=rows,
         rest=add_up(usage for _, usage in rest) if rest else None,
         rest_count=len(rest),
@@ -148,28 +153,27 @@ def _compare(question: Question, rows: list[Row]) -> None:
     if question.asked.by in TIMES or not rows:
         return
     of = column(question.asked.by)
-    shown = Q((f"{of}__in", [row.value for row in rows]))
-    earlier = {value: usage.cost_nano for (value,), usage in question.table.sums(question.period.earlier, of, only=shown)}
-    trend: dict[Value, dict[date | datetime, int]] = defaultdict(dict)
-    for (value, moment), usage in question.table.sums(question.span, of, question.bucket, only=shown):
-        trend[value][moment] = usage.cost_nano
+    shown = of, [row.value for row in rows]
+    earlier = question.table.costs(question.period.earlier, of, only=shown)
+    trend = question.table.costs(question.span, of, question.bucket, only=shown)
     moments = question.moments
     for row in rows:
-        row.earlier_nano = earlier.get(row.value, 0)
-        row.trend = [trend[row.value].get(moment, 0) for moment in moments]
+        row.earlier_nano = earlier.get((row.value,), 0)
+        row.trend = [trend.get((row.value, moment), 0) for moment in moments]
 
 
 def _nest(question: Question, rows: list[Row]) -> None:
+    """Where rows are many, their parts are in the chart and in files alone."""
     asked = question.asked
-    if not asked.then or not rows:
+    most = min(PARTS, LINES // len(rows) - 1) if asked.then and rows else 0
+    if most < 1:
         return
     found: dict[Value, list[Group]] = defaultdict(list)
     of = column(asked.by)
-    only = None if asked.by in TIMES else Q((f"{of}__in", [row.value for row in rows]))
+    only = None if asked.by in TIMES else (of, [row.value for row in rows])
     for (value, part), usage in question.nested.sums(question.span, of, column(asked.then), only=only):
         found[value].append(((part,), usage))
     called = names(asked.then, {part[0] for parts in found.values() for part, _ in parts})
-    most = max(1, min(PARTS, LINES // len(rows)))
     for row in rows:
         parts = ranked("", found[row.value])
         row.rest = add_up(usage for _, usage in parts[most:]) if parts[most:] else None
@@ -199,8 +203,7 @@ def _parts_over_time(question: Question) -> tuple[list[Series], int, OverTime]:
         return [], 0, {}
     parts = [(value, usage) for value, usage in ranked(then, question.nested.sums(question.span, column(then))) if usage.cost_nano]
     drawn = [value for value, _ in parts[:SERIES]]
-    found = question.nested.sums(question.span, question.bucket, column(then), only=Q((f"{column(then)}__in", drawn)))
-    cost = {values: usage.cost_nano for values, usage in found}
+    cost = question.nested.costs(question.span, question.bucket, column(then), only=(column(then), drawn))
     called = names(then, drawn)
     over_time = {moment: [cost.get((moment, value), 0) for value in drawn] for moment in question.moments}
     return [Series(called[one], place) for place, one in enumerate(drawn, start=1)], len(parts) - len(drawn), over_time

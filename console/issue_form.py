@@ -17,13 +17,14 @@ from billing.forms import ScaledField
 from billing.models import Budget
 from billing.money import NANO
 from console.asker import Asker
+from console.key_cleaning import KeyCleaning
 from console.key_form import PERIODS
 from console.use_cases import budgets_of
-from keys.actions import KeySpec, check_key_name
+from keys.actions import KeySpec
 from keys.durations import WrongDuration, after
 from keys.forms import NamesField, no_control_characters
-from keys.models import Team, User, VirtualKey, check_networks
-from keys.required_headers import COLUMNS, LONGEST, WrongHeader, columns
+from keys.models import Team, User, VirtualKey
+from keys.required_headers import COLUMNS, LONGEST
 
 ALL, SOME = "all", "some"
 KEEP = "keep"
@@ -49,7 +50,7 @@ def names(label: Any, **options: Any) -> NamesField:
     return NamesField(label=label, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}), **options)
 
 
-class TermsForm(forms.Form):
+class TermsForm(KeyCleaning, forms.Form):
     """What a key may do and how much it may spend."""
 
     name = forms.CharField(label=_("Key name"), max_length=200, validators=[no_control_characters])
@@ -70,23 +71,8 @@ class TermsForm(forms.Form):
     required_header_value = forms.CharField(
         label=_("Its secret value"), max_length=LONGEST, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
-    own_id = ""
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        try:
-            check_key_name(name, own_id=self.own_id)
-        except ChangeRefused as refusal:
-            raise forms.ValidationError(str(refusal)) from refusal
-        return name
-
-    def clean_allowed_ips(self) -> list[str]:
-        networks: list[str] = self.cleaned_data["allowed_ips"]
-        check_networks(networks)
-        return networks
 
     def clean(self) -> dict[str, Any]:
-        """The header's value becomes its hash here; nothing else of the form ever holds it."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         listed = cleaned.get("models", [])
         if cleaned.get("scope") == SOME and not listed and "models" not in self.errors:
@@ -97,11 +83,7 @@ class TermsForm(forms.Form):
             cleaned["expires_at"] = self._expiry(cleaned, timezone.now())
         except WrongDuration as error:
             self.add_error("expires", str(error))
-        row = VirtualKey.objects.filter(pk=self.own_id).values_list(*COLUMNS).first() if self.own_id else None
-        try:
-            cleaned |= columns(cleaned.get("required_header", ""), cleaned.pop("required_header_value", ""), row)
-        except WrongHeader as error:
-            self.add_error("required_header", str(error))
+        self.hash_header(cleaned)
         return cleaned
 
     def _expiry(self, cleaned: Mapping[str, Any], now: datetime) -> datetime | None:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.events import EVENTS
-from audit.models import AuditEvent, RollUp
+from audit.models import AuditEvent
 from billing.models import Budget
-from console.figures import COLUMNS, Usage, add_up
+from console.figures import Source, Usage, add_up
 from keys.models import VirtualKey
 
 DAYS = 30
@@ -36,9 +37,8 @@ class ModelSpend:
 
 def by_model(key: VirtualKey, now: datetime, seen: Q) -> list[ModelSpend]:
     """The last thirty days out of the roll-ups, the most expensive first."""
-    rolled = RollUp.objects.filter(seen, key_id=key.pk, starts_at__gte=now - timedelta(days=DAYS)).order_by().values_list("route")
-    found = rolled.annotate(*(Sum(column) for column in COLUMNS))
-    rows = [ModelSpend(name, Usage(*map(int, sums))) for name, *sums in found]
+    source = Source(seen & Q(key_id=key.pk), timezone.get_current_timezone())
+    rows = [ModelSpend(name, usage) for (name,), usage in source.sums((now - timedelta(days=DAYS), now), "route")]
     return sorted(rows, key=lambda row: (-row.usage.cost_nano, -row.usage.calls, row.name))
 
 

@@ -7,17 +7,16 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from audit.rows import ChangeRefused
 from billing.actions import BudgetTerms
 from billing.forms import ScaledField
 from billing.models import Budget
 from billing.money import NANO
+from console.key_cleaning import KeyCleaning
 from console.team_admin import LIMITS_HELP
 from console.use_cases import budgets_of
-from keys.actions import check_key_name
 from keys.forms import NamesField, ObjectField
-from keys.models import VirtualKey, check_model_limits, check_networks
-from keys.required_headers import COLUMNS, LONGEST, WrongHeader, columns
+from keys.models import VirtualKey, check_model_limits
+from keys.required_headers import COLUMNS, LONGEST
 from routing.models import Route
 
 PERIODS = [
@@ -32,7 +31,7 @@ PERIODS = [
 OVERLAPS = [("0", _("none: the old secret stops at once")), ("1", _("1 hour")), ("24", _("1 day")), ("168", _("7 days"))]
 
 
-class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+class KeyForm(KeyCleaning, forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     name = forms.CharField(
         label=_("Key name"),
         max_length=200,
@@ -78,6 +77,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.own_id = self.instance.pk or ""
         known = ", ".join(Route.objects.filter(is_active=True).values_list("name", flat=True)[:30])
         self.fields["allowed_models"].help_text = _(
             "Names with commas between them; empty means all that the team may use. There are: %s"
@@ -97,33 +97,14 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the
             amount.disabled = period.disabled = True
             amount.help_text = _("This key has budgets of several periods; change them under Budgets.")
 
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        try:
-            check_key_name(name, own_id=self.instance.pk or "")
-        except ChangeRefused as refusal:
-            raise forms.ValidationError(str(refusal)) from refusal
-        return name
-
-    def clean_allowed_ips(self) -> list[str]:
-        networks: list[str] = self.cleaned_data["allowed_ips"]
-        check_networks(networks)
-        return networks
-
     def clean_model_limits(self) -> dict[str, Any]:
         limits: dict[str, Any] = self.cleaned_data["model_limits"]
         check_model_limits(limits)
         return limits
 
     def clean(self) -> dict[str, Any]:
-        """The value becomes its hash here; nothing else of the form ever holds it."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        name, value = cleaned.get("required_header", ""), cleaned.pop("required_header_value", "")
-        row = VirtualKey.objects.filter(pk=self.instance.pk).values_list(*COLUMNS).first()
-        try:
-            cleaned |= columns(name, value, row)
-        except WrongHeader as error:
-            self.add_error("required_header", str(error))
+        self.hash_header(cleaned)
         return cleaned
 
     def header(self) -> dict[str, str]:

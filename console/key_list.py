@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import Budget, LedgerEntry
+from billing.models import Budget
 from console.access import traffic
 from console.budget_list import BudgetRow, rows_of
-from console.figures import records
+from console.figures import Source, records
 from console.filters import Chip
 from console.key_states import STATES, Mark, in_state, mark
 from console.paging import page_number
@@ -21,6 +22,8 @@ from keys.access import Reach
 from keys.models import VirtualKey
 
 PAGE = 50
+# Before any call.
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 EVERY = "all"
 SORTS = {"newest": ("-created_at", "pk"), "name": ("name", "pk"), "expires": ("expires_at", "pk")}
 USUAL_SORT = "newest"
@@ -105,10 +108,11 @@ def key_rows(keys: Iterable[VirtualKey], reach: Reach, now: datetime) -> list[Ke
     """Calls and money as far as the visitor may see them."""
     listed = list(keys)
     ids, seen = [key.pk for key in listed], traffic(reach)
-    calls = records(seen).filter(key_id__in=ids).order_by().values_list("key_id").annotate(Max("received_at"))
-    costs = LedgerEntry.objects.filter(seen, key_id__in=ids).order_by().values_list("key_id").annotate(Sum("amount_nano"))
-    budgets, last, spent = _budgets(ids, now), dict(calls), dict(costs)
-    return [_row(key, budgets.get(key.pk), spent.get(key.pk, 0), last.get(key.pk), now) for key in listed]
+    newest = records(seen).filter(key_id=OuterRef("pk")).order_by("-received_at").values("received_at")[:1]
+    calls = VirtualKey.objects.filter(pk__in=ids).order_by().values_list("pk", Subquery(newest))
+    sums = Source(seen, timezone.get_current_timezone()).sums((EVER, now), "key_id", only=("key_id", ids))
+    budgets, last, costs = _budgets(ids, now), dict(calls), {key_id: usage.cost_nano for (key_id,), usage in sums}
+    return [_row(key, budgets.get(key.pk), costs.get(key.pk, 0), last.get(key.pk), now) for key in listed]
 
 
 def _row(key: VirtualKey, budget: BudgetRow | None, spent_nano: int, last_used: datetime | None, now: datetime) -> KeyRow:

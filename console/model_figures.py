@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Max, Q, Sum
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from audit.models import AuditEvent, RollUp
@@ -12,7 +13,7 @@ from billing.loading import load_prices
 from billing.scopes import names_of
 from billing.snapshot import PriceBook, Rates
 from console.access import traffic
-from console.figures import Usage
+from console.figures import Group, Source, Usage
 from console.grants import covers_names
 from keys.access import Reach
 from keys.models import Team, VirtualKey
@@ -177,36 +178,35 @@ def _add_use(rows: list[ModelRow], reach: Reach, now: datetime) -> None:
         return exact.get(asked) or next((row for row in families if asked.startswith(row.name[:-1])), None)
 
     mine = RollUp.objects.filter(traffic(reach)).exclude(route="").order_by()
-    month = mine.filter(starts_at__gte=now - timedelta(days=USED_DAYS)).values_list("route")
-    for asked, nano, calls in month.annotate(Sum("cost_nano"), Sum("calls")):
-        if row := row_of(asked):
-            row.used.add(Usage(cost_nano=int(nano), calls=int(calls)))
+    for (asked,), usage in _lately(traffic(reach), now, "route"):
+        if asked and (row := row_of(asked)):
+            row.used.add(usage)
     day = mine.filter(starts_at__gte=now - HEALTH).values_list("route")
     for asked, calls, failed in day.annotate(all=Sum("calls"), bad=Sum("calls", filter=Q(status_class__in=FAILED))):
         if row := row_of(asked):
             row.calls, row.failed = row.calls + int(calls), row.failed + int(failed or 0)
 
 
-def _used(name: str, reach: Reach, now: datetime) -> QuerySet[RollUp]:
+def _lately(where: Q, now: datetime, *by: str) -> list[Group]:
+    return Source(where, timezone.get_current_timezone()).sums((now - timedelta(days=USED_DAYS), now), *by)
+
+
+def _used(name: str, reach: Reach, now: datetime, *by: str) -> list[Group]:
     asked = Q(route=name)
     if name.endswith("*"):
         asked |= Q(route__startswith=name[:-1]) & ~Q(route="") & ~Q(route__in=Route.objects.values("name"))
-    return RollUp.objects.filter(asked, traffic(reach), starts_at__gte=now - timedelta(days=USED_DAYS)).order_by()
+    return _lately(asked & traffic(reach), now, *by)
 
 
 def users_of(name: str, reach: Reach, now: datetime) -> list[UserRow]:
     """The keys that spent most on a model in thirty days."""
-    sums = _used(name, reach, now).values_list("team_id", "key_id", "user_id").annotate(nano=Sum("cost_nano"), calls=Sum("calls"))
-    rows = list(sums.order_by("-nano", "-calls")[:USERS])
-    scoped = {("team", team) for team, *_ in rows} | {("key", key) for _, key, *_ in rows} | {("user", row[2]) for row in rows}
-    names = names_of((scope, pk) for scope, pk in scoped if pk)
-    return [
-        UserRow(
-            names.get(("team", team), team), names.get(("key", key), key), names.get(("user", user), user), Usage(int(nano), int(calls))
-        )
-        for team, key, user, nano, calls in rows
-    ]
+    found = _used(name, reach, now, "team_id", "key_id", "user_id")
+    rows = sorted(found, key=lambda row: (-row[1].cost_nano, -row[1].calls))[:USERS]
+    scoped: list[list[tuple[str, str]]] = [list(zip(("team", "key", "user"), values, strict=True)) for values, _ in rows]
+    names = names_of({pair for pairs in scoped for pair in pairs if pair[1]})
+    called = [[names.get(pair, pair[1]) for pair in pairs] for pairs in scoped]
+    return [UserRow(team, key, user, usage) for (team, key, user), (_, usage) in zip(called, rows, strict=True)]
 
 
 def user_count(name: str, reach: Reach, now: datetime) -> int:
-    return int(_used(name, reach, now).aggregate(n=Count("key_id", distinct=True))["n"])
+    return len(_used(name, reach, now, "key_id"))

@@ -33,5 +33,10 @@ def processes(now: datetime) -> list[Process]:
     return [Process(row, _is_alive(row, row.clock), row.unposted or 0) for row in rows]
 
 
+def alive() -> set[str]:
+    rows = Instance.objects.filter(lost_at=None).annotate(clock=Now())
+    return {row.pk for row in rows if _is_alive(row, row.clock)}
+
+
 def _is_alive(row: Instance, clock: datetime) -> bool:
     return row.lost_at is None and (clock - row.beat_at).total_seconds() < ALIVE_S

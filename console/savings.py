@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
 
+from audit.rolled import Span
 from billing.loading import load_prices
 from billing.snapshot import PriceBook
-from console.figures import Source, Span, Usage
+from console.figures import Source, Usage
 from routing.models import RouteTarget
 
 PICO_PER_NANO = 1000

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 
 from audit.models import RequestRecord
 from audit.querysets import RequestQuerySet
-from console.figures import COLUMNS_OF_USAGE, Usage, usage_of
+from console.figures import Usage, usage_of
 from console.price_lines import KINDS, bill
 from console.sessions import KEYS, MOST_CALLS_READ, SUMS, Run, calls
 
@@ -115,7 +115,7 @@ def _lane(run: Run, record: RequestRecord) -> tuple[str, str]:
 
 def parts(found: RequestQuerySet, column: str) -> list[Part]:
     """By agent or by model, in the order in which they began."""
-    names = dict(zip(COLUMNS_OF_USAGE.values(), ("nano", "calls", "unpriced", "fresh", "read", "written", "output"), strict=True))
+    names = dict(zip(Usage.__slots__, ("nano", "calls", "unpriced", "fresh", "read", "written", "output"), strict=True))
     rows = found.values(column).annotate(begun=Min("received_at"), **{name: SUMS[name] for name in names.values()}).order_by("begun")
     return [Part(row[column], Usage(**{field_name: row[name] for field_name, name in names.items()})) for row in rows]
 

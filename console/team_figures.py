@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from types import SimpleNamespace
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 
-from audit.models import RollUp
 from billing.models import Budget
 from billing.scopes import member_id
 from billing.standing_columns import Shown
 from console.access import traffic
 from console.budget_columns import attach_budgets
+from console.figures import Source
 from console.period import period
 from keys.access import Reach
 from keys.loading import EVERYTHING
@@ -53,8 +53,8 @@ class KeyRow:
 
 def month_spend(column: str, seen: Q, now: datetime, zone: tzinfo) -> dict[str, int]:
     """What this month cost by `team_id`, `user_id` or `key_id`, of what may be `seen`."""
-    rows = RollUp.objects.filter(seen, starts_at__gte=period("month", now, zone).start).order_by().values_list(column)
-    return {one: int(nano) for one, nano in rows.annotate(Sum("cost_nano"))}
+    month = period("month", now, zone)
+    return {one: usage.cost_nano for (one,), usage in Source(seen, zone).sums((month.start, month.end), column)}
 
 
 def sees_money_of(reach: Reach, team_id: str) -> bool:

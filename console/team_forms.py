@@ -28,6 +28,12 @@ class TeamForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in th
             "tpm_limit": _("Tokens per minute"), "parallel_limit": _("Calls at once"),
         }  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        organisation = self.fields["organisation"]
+        assert isinstance(organisation, forms.ModelChoiceField)  # noqa: S101 - as the model declares it
+        organisation.empty_label = _("none")
+
     def keep_for_managers(self) -> None:
         for name in set(self.fields) - FOR_MANAGERS:
             del self.fields[name]

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from console.breakdown import ranked
 from console.dimensions import names
 from console.figures import Source, Usage, add_up
@@ -54,6 +52,6 @@ def top_models(source: Source, month: Period) -> list[Part]:
 def teams(source: Source, month: Period, ids: frozenset[str]) -> list[Part]:
     """Those teams, the dearest first; one without a call has its line, too."""
     found = dict.fromkeys(ids, Usage())
-    found |= {team_id: usage for (team_id,), usage in source.sums((month.start, month.end), "team_id", only=Q(team_id__in=ids))}
+    found |= {team_id: usage for (team_id,), usage in source.sums((month.start, month.end), "team_id", only=("team_id", ids))}
     called = names("team", ids)
     return sorted((Part(one, called[one], usage) for one, usage in found.items()), key=lambda part: (-part.usage.cost_nano, part.name))

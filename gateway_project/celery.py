@@ -42,6 +42,8 @@ app.conf.update(
         "reap lost instances": {"task": "billing.tasks.reap_lost_instances", "schedule": REAP_EVERY_S, "options": SHORT_LIVED},
         "clear expired sessions": {"task": "gateway_project.tasks.clear_sessions", "schedule": crontab(hour="3", minute="17")},
         "sweep the outbox": {"task": "audit.tasks.sweep_outbox", "schedule": crontab(hour="3", minute="27")},
+        "check the audit trail": {"task": "audit.tasks.check_trail", "schedule": crontab(hour="3", minute="37")},
+        "keep days": {"task": "audit.tasks.keep_days", "schedule": crontab(hour="3", minute="47")},
     },
 )
 app.autodiscover_tasks()

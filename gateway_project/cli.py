@@ -49,6 +49,7 @@ GROUPS = {
         "prices": "list and set prices, take over newer ones, reprice past calls",
         "usage": "show spend and tokens",
         "money": "prove that ledger, windows and roll-ups agree",
+        "audit": "prove that no event of the audit trail was changed",
         "export": "write the configuration as a file",
     },
 }

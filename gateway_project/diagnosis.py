@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from audit.chain import last_check
 from billing.loading import load_prices
 from billing.models import Instance
 from billing.snapshot import PriceBook
@@ -32,7 +33,8 @@ NO_PRICE = gettext_noop("It has no price: hard budgets refuse it. Set one by `ta
 SUBJECTS = (
     gettext_noop("settings"), gettext_noop("sign-in"), gettext_noop("address"), gettext_noop("disk"), gettext_noop("redis"),
     gettext_noop("background work"), gettext_noop("routes"), gettext_noop("keys"), gettext_noop("database"), gettext_noop("clock"),
-    gettext_noop("secrets"), gettext_noop("processes"), gettext_noop("signed tokens"),
+    gettext_noop("secrets"), gettext_noop("processes"), gettext_noop("signed tokens"), gettext_noop("audit trail"),
+    gettext_noop("roll-ups"),
 )  # fmt: skip
 
 
@@ -60,7 +62,16 @@ def installation() -> Iterator[Line]:
     )
     yield Line("secrets", True, told % {"n": count})
     yield _processes()
+    yield from _trail()
     yield from signed_tokens(settings.TALLYGATE_SIGNED_TOKENS)
+
+
+def _trail() -> Iterator[Line]:
+    """What the last check found, if it is bad; the whole trail would take too long to read here."""
+    check = last_check()
+    if check is not None and not check.is_whole:
+        text = _("Event %(n)s, or one before it, was changed or removed in the database. The page Audit shows it.")
+        yield Line("audit trail", False, text % {"n": check.broken})
 
 
 def signed_tokens(said: TokenSettings) -> Iterator[Line]:

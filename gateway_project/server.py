@@ -19,8 +19,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from proxy.asgi import App, Fields
+from proxy.asgi import App, Fields, lines_of
 from proxy.client import WATCH
+from proxy.cork import Cork, CorkedTransport
 from proxy.guard import BAD_METHOD, BadRequest
 
 FIELD_OVERHEAD = len(b": \r\n")
@@ -74,6 +75,7 @@ class GatewayConfig(uvicorn.Config):
     """uvicorn's settings and ours, so that the protocol finds both in one place."""
 
     limits: ServerLimits
+    cork: Cork
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -84,6 +86,7 @@ class GatewayProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limits = config.limits
+        self.cork = config.cork
         self.head_timer: asyncio.TimerHandle | None = None
         self.unparsed_bytes = 0  # since the last head or piece of body was complete
         self.refusal: BadRequest | None = None
@@ -94,7 +97,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.extensions: dict[str, object] = {WATCH: self}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, CorkedTransport(transport, self.cork)))
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,16 +148,12 @@ class GatewayProtocol(HttpToolsProtocol):
         call = self._call_under_way()
         if call is None or call.response_started or call.disconnected or not call.keep_alive or self.flow.write_paused:
             return False
-        fields = self.server_state.default_headers + headers
-        head = b"".join([STATUS_LINE[status], *[b"%b: %b\r\n" % field for field in fields], b"\r\n"])
-        # A line end inside a field would begin another one.
-        if head.count(b"\n") != len(fields) + 2 or head.count(b"\r") != len(fields) + 2 or b"\0" in head:
-            return False
-        if call.scope["method"] == "HEAD" or any(name == b"connection" for name, _ in fields):
+        lines = lines_of(self.server_state.default_headers + headers)
+        if lines is None or call.scope["method"] == "HEAD" or b"connection" in [name for name, _ in headers]:
             return False
         call.response_started = call.response_complete = True
         call.waiting_for_100_continue = False
-        self.transport.write(head + body)
+        self.transport.write(b"".join([STATUS_LINE[status], lines, b"\r\n\r\n", body]))
         call.message_event.set()
         call.on_response()
         return True
@@ -328,4 +327,5 @@ def build_server(
         ssl_keyfile=tls_key,
     )
     config.limits = limits
+    config.cork = Cork()
     return GatewayServer(config)

@@ -109,6 +109,13 @@ CHANNEL_LAYERS = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
+# Attempts to sign in are counted in it.
+CACHES = {
+    "default": {"BACKEND": "gateway_project.shared_cache.SharedCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
 # ── Django ────────────────────────────────────────────────────────────────────
 SECRET_KEY = env.text("TALLYGATE_DJANGO_SECRET", _generated["TALLYGATE_DJANGO_SECRET"], secret=True, meaning="signs sessions and links")
 DEBUG = env.flag("TALLYGATE_DEBUG", default=False, meaning="error pages with details; never in production")
@@ -128,6 +135,8 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "gateway_project.error_reports.NoSettings"
+# What is left to whoever runs the proxy in front: leading http to https, and what holds for a whole domain.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 INSTALLED_APPS = [
@@ -173,6 +182,7 @@ MIDDLEWARE = [
     "gateway_project.middleware.PreferencesMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "keys.sso_saml.SamlTroubleMiddleware",
+    "keys.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "gateway_project.middleware.AdminPolicyMiddleware",

@@ -1,9 +1,10 @@
 """Settings of sign-in: identity providers, each by a few names, who may come in, and what groups give."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from gateway_project import env
 from keys.sso_groups import Rules, Source, TeamGrant, WrongMap, plain, role_map, team_map
@@ -12,12 +13,20 @@ Map = TypeVar("Map")
 
 # Tenants of Microsoft in which anybody is: their addresses prove nothing.
 EVERYBODYS_TENANTS = frozenset({"common", "organizations", "consumers"})
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 OIDC_SCOPES = "openid,profile,email"
 EMAIL_ATTRIBUTES = [
     "email", "mail", "urn:oid:0.9.2342.19200300.100.1.3", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
 ]  # fmt: skip
 FIRST_NAMES = ["givenName", "firstName", "urn:oid:2.5.4.42", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname"]
 LAST_NAMES = ["sn", "lastName", "surname", "urn:oid:2.5.4.4", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname"]
+
+
+# Providers that say nothing of groups, with the remedy.
+WITHOUT_GROUPS = {
+    "google": "Set TALLYGATE_SSO_DEFAULT_ROLE, with TALLYGATE_SSO_EMAIL_DOMAINS and without TALLYGATE_SSO_GROUPS.",
+    "github": "Set TALLYGATE_GITHUB_ORGS, and name its teams in the maps.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class SignInSettings:
     apps: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     rules: Rules = field(default_factory=Rules)
     passwords: bool = True
+    second_factor: str = "optional"
     problems: tuple[str, ...] = ()
 
     def source(self, source_id: str) -> Source | None:
@@ -72,10 +82,17 @@ def sign_in_settings() -> SignInSettings:
             "Identity providers are set, but not who may come in: only people who are here already do. "
             "Set TALLYGATE_SSO_EMAIL_DOMAINS, TALLYGATE_SSO_GROUPS or TALLYGATE_OIDC_ROLE_MAP."
         )
+    draft.problems.extend(_groups_of_nobody(draft, rules))
     passwords = env.flag("TALLYGATE_PASSWORD_LOGIN", default=True, meaning="whether people sign in with a password or passkey of ours")
     if not passwords and not draft.sources:
         draft.problems.append("TALLYGATE_PASSWORD_LOGIN is off without an identity provider: only `admin login-link` opens the pages.")
-    return SignInSettings(tuple(draft.sources), draft.apps, rules, passwords, tuple(draft.problems))
+    factor = env.choice(
+        "TALLYGATE_SECOND_FACTOR",
+        "optional",
+        ("optional", "admins", "everybody"),
+        meaning="who needs a second factor after a password of ours",
+    )
+    return SignInSettings(tuple(draft.sources), draft.apps, rules, passwords, factor, tuple(draft.problems))
 
 
 # ── providers ─────────────────────────────────────────────────────────────────
@@ -129,10 +146,31 @@ def _okta(draft: _Draft) -> None:
 
 
 def _github(draft: _Draft) -> None:
-    client = _client("GitHub")
+    client, server, orgs = _client("GitHub"), _github_server(), _github_orgs()
     if draft.is_whole(TALLYGATE_GITHUB_CLIENT_ID=client[0], TALLYGATE_GITHUB_CLIENT_SECRET=client[1]):
-        known = {"oauth_pkce_enabled": True, "scope": ["user:email"]}
-        draft.add("github", Source("github", "GitHub", "github"), {"client_id": client[0], "secret": client[1], "settings": known})
+        api = f"{server}/api/v3" if server else "https://api.github.com"
+        known = {"oauth_pkce_enabled": True, "scope": ["user:email", "read:org"] if orgs else ["user:email"]}
+        source = Source("github", "GitHub", "github", api=api, organisations=orgs)
+        draft.add("github", source, {"client_id": client[0], "secret": client[1], "settings": known})
+        draft.apps["github"] |= {"GITHUB_URL": server} if server else {}
+    elif not any(client) and (orgs or server):
+        draft.problems.append("GitHub's address and organisations do nothing without TALLYGATE_GITHUB_CLIENT_ID. Set it, or unset them.")
+
+
+def _github_orgs() -> tuple[str, ...]:
+    orgs = env.words("TALLYGATE_GITHUB_ORGS", meaning="organisations at GitHub whose members and teams are groups: acme and acme/team")
+    if wrong := [org for org in orgs if "/" in org or " " in org]:
+        raise env.WrongSetting(f"TALLYGATE_GITHUB_ORGS holds {wrong[0]!r}; an organisation's name alone is needed, such as acme.")
+    return tuple(orgs)
+
+
+def _github_server() -> str:
+    """Empty for github.com. The client secret and everybody's tokens go there."""
+    told = env.text("TALLYGATE_GITHUB_URL", meaning="address of your own GitHub Enterprise Server; without it github.com").rstrip("/")
+    url = urlsplit(told)
+    if told and url.scheme != "https" and url.hostname not in THIS_MACHINE:
+        raise env.WrongSetting(f"TALLYGATE_GITHUB_URL is {told!r}; an https address is needed, such as https://github.example.com.")
+    return "" if url.hostname in {"github.com", "www.github.com"} else told
 
 
 def _saml(draft: _Draft) -> None:
@@ -185,6 +223,17 @@ def _rules() -> Rules:
         frozenset(plain(group) for group in groups),
         "" if default == "refuse" else default,
     )
+
+
+def _groups_of_nobody(draft: _Draft, rules: Rules) -> Iterator[str]:
+    """Groups that are asked for and that nobody ever has, or the other way round."""
+    needs_group = bool(rules.groups or (rules.go_by_groups and not rules.default_role))
+    for source in draft.sources:
+        for org in source.organisations:
+            if not any(group == org or group.startswith(f"{org}/") for group in rules.named_groups):
+                yield f"TALLYGATE_GITHUB_ORGS names {org}, but no map and no TALLYGATE_SSO_GROUPS has {org} or {org}/TEAM: it has no use."
+        if needs_group and source.id in WITHOUT_GROUPS and not source.organisations:
+            yield f"{source.name} tells of no groups, and without one nobody comes in: it opens to nobody. {WITHOUT_GROUPS[source.id]}"
 
 
 def _map(name: str, read: Callable[[str], Map], meaning: str) -> Map:

@@ -19,6 +19,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from audit.models import RollUp
+from audit.rolled import kept_zones
 from console.client_setups import is_local
 from gateway_project import celery
 from gateway_project.config_file import ConfigFile
@@ -52,6 +54,7 @@ def of_other_machines() -> Iterator[Line]:
 def of_the_rows(now: datetime) -> Iterator[Line]:
     yield _routes()
     yield _keys(now)
+    yield from _rollups()
 
 
 def _settings() -> Iterator[Line]:
@@ -151,6 +154,13 @@ def _keys(now: datetime) -> Line:
         told = _("Within %(n)s days expire %(names)s. Issue others by `tallygate keys create`, or give them a later end.")
         return Line("keys", True, told % {"n": EXPIRES_SOON.days, "names": _some(names)}, is_note=True)
     return Line("keys", True, _("none expires within %(n)s days.") % {"n": EXPIRES_SOON.days})
+
+
+def _rollups() -> Iterator[Line]:
+    """Only where pages have to add up quarters of an hour, as after a change of the time zone."""
+    if settings.TIME_ZONE not in kept_zones() and RollUp.objects.exists():
+        told = _("No sums of days in %(zone)s: months are slow to read. `tallygate money rebuild-rollups --days` makes them, or the night.")
+        yield Line("roll-ups", True, told % {"zone": settings.TIME_ZONE}, is_note=True)
 
 
 def _some(names: Sequence[str]) -> str:

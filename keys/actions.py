@@ -221,8 +221,9 @@ def add_member(membership: Membership, *, actor: Actor) -> Membership:
     return add_row(membership, event="member.added", actor=actor)
 
 
-def change_member(membership: Membership, role: str, *, actor: Actor) -> Membership:
-    return change_row(membership, {"role": role}, event="member.changed", actor=actor)
+def change_member(membership: Membership, role: str, *, actor: Actor, kept: Mapping[str, Any] | None = None) -> Membership:
+    """`kept` is a change to what a script sent besides."""
+    return change_row(membership, {"role": role, **(kept or {})}, event="member.changed", actor=actor)
 
 
 def remove_member(membership: Membership, *, actor: Actor) -> None:

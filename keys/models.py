@@ -3,6 +3,7 @@
 import ipaddress
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
@@ -47,7 +48,7 @@ def _are_limits(value: object) -> bool:
     )
 
 
-def kept_unread() -> "models.JSONField[dict[str, object], dict[str, object]]":
+def kept_unread() -> "models.JSONField[dict[str, Any], dict[str, Any]]":
     """A column for what a script sent that is kept and shown but not acted on."""
     return models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("What a script sent that is kept and shown but not acted on.")
@@ -132,6 +133,7 @@ class Membership(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
+    extra = kept_unread()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team_and_user")]
@@ -151,6 +153,7 @@ class OrganisationMembership(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="organisation_memberships")
     role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

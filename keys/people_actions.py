@@ -65,8 +65,11 @@ def add_organisation_member(membership: OrganisationMembership, *, actor: Actor)
     return add_row(membership, event="organisation_member.added", actor=actor)
 
 
-def change_organisation_member(membership: OrganisationMembership, role: str, *, actor: Actor) -> OrganisationMembership:
-    return change_row(membership, {"role": role}, event="organisation_member.changed", actor=actor)
+def change_organisation_member(
+    membership: OrganisationMembership, role: str, *, actor: Actor, kept: Mapping[str, Any] | None = None
+) -> OrganisationMembership:
+    """`kept` is a change to what a script sent besides."""
+    return change_row(membership, {"role": role, **(kept or {})}, event="organisation_member.changed", actor=actor)
 
 
 def remove_organisation_member(membership: OrganisationMembership, *, actor: Actor) -> None:

@@ -23,7 +23,7 @@ def record_sign_in(user: User, way: str, ip: str) -> None:
 
 
 def record_failure(way: str, ip: str) -> None:
-    """One more of this hour, as far as this process knows; `ip` is where the one that is told came from."""
+    """One more of this hour, as far as the cache knows; `ip` is where the one that is told came from."""
     begins = timezone.now().replace(minute=0, second=0, microsecond=0)
     named = sha256(way.encode()).hexdigest()  # a key of the cache holds no spaces
     attempts = _counted(f"failed-sign-ins:{named}:{begins:%Y%m%d%H}")

@@ -8,6 +8,8 @@ from enum import StrEnum
 # Lowest first: who is in several mapped groups gets the highest.
 ROLES = ("viewer", "member", "finance", "admin")
 TEAM_ROLES = ("member", "manager")
+# What Entra sends by SAML in place of groups that are more than 150.
+MICROSOFTS_LINK = "http://schemas.microsoft.com/claims/groups.link"
 # Under this name of a person's metadata stands what groups gave them; all else was given by hand.
 SSO_MARK = "sso"
 
@@ -24,6 +26,7 @@ class Why(StrEnum):
     DOMAIN = "domain"
     GROUP = "group"
     TOO_MANY_GROUPS = "too_many_groups"
+    GROUPS_UNREAD = "groups_unread"
     UNKNOWN = "unknown"
     BLOCKED = "blocked"
     EMAIL_OF_SEVERAL = "email_of_several"
@@ -42,13 +45,15 @@ class NotAdmitted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An identity provider as an operator set it up; `kind` is oidc, saml or github."""
+    """An identity provider as an operator set it up; `kind` is oidc, saml or github. Of the last, `api` tells who is in `organisations`."""
 
     id: str
     name: str
     kind: str
     groups_claim: str = "groups"
     trusts_email: bool = False
+    api: str = ""
+    organisations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,15 @@ class Rules:
     @property
     def decide(self) -> bool:
         """Whether they say who may come in; if not, nobody new does."""
-        return bool(self.roles or self.teams or self.domains or self.groups)
+        return bool(self.go_by_groups or self.domains)
+
+    @property
+    def go_by_groups(self) -> bool:
+        return bool(self.roles or self.teams or self.groups)
+
+    @property
+    def named_groups(self) -> frozenset[str]:
+        return self.groups | {group for group, _role in self.roles} | {grant.group for grant in self.teams}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,8 @@ def plain(group: str) -> str:
 def groups_in(claims: Mapping[str, object], claim: str) -> frozenset[str] | None:
     """The groups under `claim`, which may be a path such as realm_access.roles; None where they were too many to be told."""
     elsewhere = claims.get("_claim_names")
-    if claims.get("hasgroups") in (True, "true") or (isinstance(elsewhere, dict) and claim in elsewhere):
+    is_elsewhere = isinstance(elsewhere, dict) and claim in elsewhere
+    if is_elsewhere or claims.get("hasgroups") in (True, "true") or (MICROSOFTS_LINK in claims and claim not in claims):
         return None
     value = claims[claim] if claim in claims else _under(claims, claim)
     named = value if isinstance(value, list) else [value]
@@ -177,11 +191,12 @@ def place(rules: Rules, who: Identity) -> Place:
         raise NotAdmitted(Why.EMAIL_UNVERIFIED)
     if rules.domains and who.email.rpartition("@")[2].lower() not in rules.domains:
         raise NotAdmitted(Why.DOMAIN)
-    if who.groups is None:
+    if who.groups is None and rules.go_by_groups:
         raise NotAdmitted(Why.TOO_MANY_GROUPS)
-    if rules.groups and not rules.groups & who.groups:
+    groups = who.groups or frozenset()
+    if rules.groups and not rules.groups & groups:
         raise NotAdmitted(Why.GROUP)
-    return _given(rules, who.groups)
+    return _given(rules, groups)
 
 
 def _given(rules: Rules, groups: frozenset[str]) -> Place:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -12,6 +13,7 @@ from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import Provider
 from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
+from allauth.socialaccount.providers.github.provider import GitHubProvider as AllauthsGitHub
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -23,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import Actor
 from keys.sign_ins import record_failure
 from keys.sso import address_of
+from keys.sso_github import GitHubProvider, github_groups
 from keys.sso_groups import Identity, NotAdmitted, Source, Why, groups_in
 from keys.sso_people import Profile, sign_in
 
@@ -34,6 +37,9 @@ REASONS: dict[Why, Promise] = {
     Why.DOMAIN: _("Your e-mail address is not of a company that this gateway is for."),
     Why.GROUP: _("You are in none of the groups that this gateway is for. Ask whoever keeps your company's groups to add you."),
     Why.TOO_MANY_GROUPS: _("You are in so many groups that your company's sign-in leaves them out. It must send only this gateway's."),
+    Why.GROUPS_UNREAD: _(
+        "The groups that you are in could not be read. Try again in a minute; whoever runs this gateway finds the reason in its log."
+    ),
     Why.UNKNOWN: _("Nobody here has your e-mail address. Ask whoever runs this gateway to add you."),
     Why.BLOCKED: _("You are blocked here. Ask whoever runs this gateway."),
     Why.EMAIL_OF_SEVERAL: _("Several people here have your e-mail address. Ask whoever runs this gateway to leave it to one of them."),
@@ -66,6 +72,9 @@ class OidcProvider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth ship
         return uid if len(uid) <= LONGEST_UID else hashlib.sha256(uid.encode()).hexdigest()
 
 
+OURS: dict[type[Provider], type[Provider]] = {OpenIDConnectProvider: OidcProvider, AllauthsGitHub: GitHubProvider}
+
+
 class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ships no types
     def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[SocialApp]:
         """Those of the settings; rows of allauth's own table would hold secrets in plain text."""
@@ -79,7 +88,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allau
 
     def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
         found = super().get_provider(request, provider, client_id)
-        return OidcProvider(request, app=found.app) if isinstance(found, OpenIDConnectProvider) else found
+        ours = next((ours for theirs, ours in OURS.items() if isinstance(found, theirs)), None)
+        return ours(request, app=found.app) if ours else found
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """pre_social_login makes whoever may come in; nobody gets as far as allauth's own form."""
@@ -91,14 +101,21 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allau
             if source is None or sociallogin.state.get("process") != AuthProcess.LOGIN:
                 raise NotAdmitted(Why.UNTRUE)
             claims = claims_of(source, sociallogin)
-            who, profile = identity(source, sociallogin, claims), profile_of(sociallogin, claims)
+            who = self._with_groups(source, sociallogin, identity(source, sociallogin, claims))
             actor = Actor("system", name=f"sign-in with {source.name}", ip=address_of(request))
-            person = sign_in(who, profile, settings.TALLYGATE_SIGN_IN.rules, actor=actor)
+            person = sign_in(who, profile_of(sociallogin, claims), settings.TALLYGATE_SIGN_IN.rules, actor=actor)
         except NotAdmitted as refused:
             logger.warning("Sign-in through %s refused: %s", sociallogin.account.provider, refused.why.value)
             record_failure(source.name if source else "identity provider", address_of(request))
             raise ImmediateHttpResponse(_refusal(request, refused.why)) from refused
         sociallogin.user = sociallogin.account.user = person
+
+    def _with_groups(self, source: Source, login: SocialLogin, who: Identity) -> Identity:
+        """Asks for them where the sign-in itself does not tell and somebody goes by them."""
+        if not source.organisations or not settings.TALLYGATE_SIGN_IN.rules.go_by_groups:
+            return who
+        with self.get_requests_session() as session:
+            return replace(who, groups=github_groups(source, login.token.token, session))
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Provider, error: str = "", exception: Exception | None = None, **kwargs: Any

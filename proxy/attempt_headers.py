@@ -42,9 +42,9 @@ def _at_once(name: str, deployment_id: str, provider: str, status: int) -> tuple
 def cost_header(exchange: Exchange, attempt: Attempt) -> Fields:
     """In dollars, for answers whose usage is known before their first byte goes out."""
     charge = exchange.charge_of(attempt)
-    if charge is None or charge[2].unpriced:
+    if charge is None or charge[1].unpriced:
         return []
-    return [(b"x-litellm-response-cost", b"%d.%09d" % divmod(charge[2].amount_nano, NANO))]
+    return [(b"x-litellm-response-cost", b"%d.%09d" % divmod(charge[1].amount_nano, NANO))]
 
 
 def _told(attempt: Attempt) -> bytes:

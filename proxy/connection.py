@@ -11,6 +11,7 @@ from typing import cast
 import httptools
 
 from proxy.asgi import Fields
+from proxy.cork import Cork, CorkedTransport
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_FIELDS = 200
@@ -36,12 +37,13 @@ class StaleConnection(ConnectionBroken):
 class Connection(asyncio.Protocol):
     """At most one call at a time; `is_reusable` says whether another may follow."""
 
-    def __init__(self) -> None:
+    def __init__(self, cork: Cork) -> None:
         self.opened_at = self.idle_since = asyncio.get_running_loop().time()
         self.is_reusable = True
         self.status = 0
         self.headers: Fields = []
-        self._transport: asyncio.Transport
+        self._cork = cork
+        self._transport: CorkedTransport
         self._parser = httptools.HttpResponseParser(self)
         self._calls = 0
         self._asked_at = 0.0
@@ -114,7 +116,7 @@ class Connection(asyncio.Protocol):
     # What the transport tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = CorkedTransport(cast(asyncio.Transport, transport), self._cork)
 
     def data_received(self, data: bytes) -> None:
         if not self._is_asked or self._fault is not None:

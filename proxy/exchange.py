@@ -83,7 +83,7 @@ class Attempt:
     reason: Reason | None = None
     retry_after_s: float | None = None
     foreign_turns: int = 0
-    charge: Charge | None = None
+    charge: tuple[Usage, Cost] | None = None
 
     @property
     def priced_model(self) -> str:
@@ -233,21 +233,21 @@ class Exchange:
             if attempt.asked is not None:
                 attempt.asked.cancel()
             charge = self.charge_of(attempt)
-            vital_signs.end(self, attempt, tokens_of(charge[1]) if charge is not None else 0)
+            vital_signs.end(self, attempt, tokens_of(charge[0]) if charge is not None else 0)
             if charge is not None:
-                charges.append(charge)
+                charges.append((attempt, *charge))
                 if attempt.hold is not None:
-                    attempt.hold.settle(charge[2].amount_nano)
+                    attempt.hold.settle(charge[1].amount_nano)
             elif attempt.hold is not None:
                 attempt.hold.release()
         if self.slot is not None:
             self._leave(self.slot, charges)
         self.plane.journal.close(self.request_id, entry(self, charges))
 
-    def charge_of(self, attempt: Attempt) -> Charge | None:
+    def charge_of(self, attempt: Attempt) -> tuple[Usage, Cost] | None:
         """What an attempt used and costs, reckoned once; None when it costs nothing. Asked for when nothing can change it any more."""
         if attempt.charge is None and (used := self._used(attempt)) is not None:
-            attempt.charge = (attempt, used, self.price(attempt, used))
+            attempt.charge = used, self.price(attempt, used)
         return attempt.charge
 
     def _leave(self, slot: Slot, charges: list[Charge]) -> None:

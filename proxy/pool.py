@@ -7,12 +7,13 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote, urlsplit
 
 import aiohappyeyeballs
 
 from proxy.connection import Connection
+from proxy.cork import Cork
 from routing.egress import checked_address
 
 # Below the four seconds after which the most impatient servers hang up would cost a handshake a call; above it lies the one safe retry.
@@ -86,6 +87,7 @@ class Pool:
         self._names: dict[Origin, tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
+        self._cork = Cork()
 
     def take(self, origin: Origin) -> Connection | None:
         """An open connection that nobody uses."""
@@ -116,7 +118,7 @@ class Pool:
             _watch_over(sock)
             context = self._context() if origin.is_tls else None
             name = origin.host if origin.is_tls else None
-            _, connection = await loop.create_connection(Connection, sock=sock, ssl=context, server_hostname=name)
+            _, connection = await loop.create_connection(partial(Connection, self._cork), sock=sock, ssl=context, server_hostname=name)
             return connection
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from proxy.asgi import Fields
+from proxy.asgi import Fields, lines_of
 from proxy.connection import Connection, ConnectionBroken, ConnectionReset, StaleConnection
 from proxy.errors import AddressRefused, Lost, Reset, Stale, Unreachable
 from proxy.pool import Origin, Pool, place
@@ -74,16 +74,10 @@ class Upstream:
 
 def _head(request: UpstreamRequest, target: bytes, host: bytes) -> bytes:
     """A line end inside a value would start a header of its own, so it is refused."""
-    lines = [
-        b"%b %b HTTP/1.1" % (request.method.encode(), target),
-        b"host: " + host,
-        *[b"%b: %b" % field for field in request.headers],
-        b"content-length: %d\r\n\r\n" % len(request.body),
-    ]
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1 or b" " in target:
+    lines = lines_of([(b"host", host), *request.headers])
+    if lines is None or target.split() != [target]:
         raise ValueError("a header holds a line end")
-    return head
+    return b"%b %b HTTP/1.1\r\n%b\r\ncontent-length: %d\r\n\r\n" % (request.method.encode(), target, lines, len(request.body))
 
 
 # What the transport said is not told: it may name internal hosts.

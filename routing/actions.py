@@ -22,7 +22,7 @@ from routing.probe import Outcome, probe
 CREDENTIAL_FIELDS = frozenset({"name", "provider", "secret", "extra"})
 DEPLOYMENT_FIELDS = frozenset(
     {"name", "provider", "model", "credential", "base_url", "is_active", "connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s",
-     "region", "project", "api", "api_version", "base_model", "rpm_limit", "tpm_limit"}
+     "region", "project", "api", "api_version", "base_model", "rpm_limit", "tpm_limit", "extra"}
 )  # fmt: skip
 FALLBACK_FIELDS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 ROUTE_FIELDS = frozenset({"name", "description", "is_active", "strategy", "retries", *FALLBACK_FIELDS})

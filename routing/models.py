@@ -5,7 +5,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keys.models import new_id
+from keys.models import kept_unread, new_id
 
 
 class Origin(models.TextChoices):
@@ -21,9 +21,7 @@ class Credential(models.Model):
     provider = models.CharField(max_length=40)
     secret = models.TextField(blank=True, help_text=_("A provider key, or a reference such as env:ANTHROPIC_API_KEY."))
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE, editable=False)
-    extra = models.JSONField(
-        default=dict, blank=True, editable=False, help_text=_("What a script sent that is kept and shown but not acted on.")
-    )
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -68,6 +66,7 @@ class Deployment(models.Model):
     first_byte_timeout_s = models.FloatField(default=600, validators=[MinValueValidator(0.1)])
     idle_timeout_s = models.FloatField(default=120, validators=[MinValueValidator(0.1)])
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE, editable=False)
+    extra = kept_unread()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

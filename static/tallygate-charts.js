@@ -64,6 +64,7 @@
     return {
       xAxis: {
         type: "category",
+        z: 3, // above bars of next to nothing, whose edge would wipe out the line they stand on
         data: data.labels,
         boundaryGap: figure.dataset.chart !== "lines",
         axisTick: { show: false },
@@ -116,6 +117,9 @@
       });
   }
 
+  // A line needs two points; one that stands alone is drawn as a point, and equal ones inside each other.
+  const alone = (values, at) => values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
+
   function lines(data) {
     const dashes = ["solid", [6, 3], [2, 2]];
     return data.series
@@ -123,8 +127,8 @@
       .map((one, i) => ({
         name: one.name,
         type: "line",
-        data: one.values,
-        showSymbol: false,
+        data: one.values.map((value, at) => (alone(one.values, at) ? { value, symbol: "circle", symbolSize: 11 - 3.5 * i } : value)),
+        symbol: "none",
         lineStyle: { width: 1.75, color: colours()[one.slot - 1], type: dashes[i] },
         itemStyle: { color: colours()[one.slot - 1] },
         emphasis: { disabled: true },

@@ -146,6 +146,17 @@ def _compiles_template(call: ast.Call) -> bool:
     return is_compiling and not (call.args and isinstance(call.args[0], ast.Constant))
 
 
+def boundless_caches(file: SourceFile) -> Iterator[str]:
+    """`cache` keeps what it was asked for ever: at most one answer where there are no parameters."""
+    for node in file.nodes:
+        if isinstance(node, Function) and ast.unparse(node.args) and any(last_name(each) == "cache" for each in node.decorator_list):
+            yield f"line {node.lineno}: {node.name} is remembered for whatever it is asked"
+        elif isinstance(node, ast.Call) and last_name(node.func) in {"cache", "lru_cache"}:
+            sizes = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "maxsize")]
+            if not any(isinstance(size, ast.Constant) and isinstance(size.value, int) for size in sizes):
+                yield f"line {node.lineno}: {last_name(node.func)} without a size"
+
+
 def foreign_text(file: SourceFile) -> Iterator[str]:
     for number, line in enumerate(file.text.splitlines(), start=1):
         found = FOREIGN_TEXT.search(line)
@@ -177,5 +188,6 @@ RULES = {
     "inexact money": Rule(inexact_money, MONEY.__contains__),
     "risky import": Rule(risky_imports, is_product),
     "risky use": Rule(risky_uses, is_product),
+    "boundless cache": Rule(boundless_caches, is_product),
     "foreign text": Rule(foreign_text, lambda path: True),
 }

@@ -27,6 +27,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
             "management/commands/serve.py": "the application that our own settings name, once the databases are ready",
         }.items()
     },
+    ("boundless cache", "audit/batch_sql.py"): "by tables and columns of ours; times for as long as a batch takes",
+    ("boundless cache", "audit/rollup_rows.py"): "by tables and columns of ours",
     ("risky use", "gateway_project/supervisor.py"): "starts workers: this process's own command line again",
 }
 
@@ -65,6 +67,10 @@ BAD = {
     "risky use, importer": ("routing/a.py", "django.utils.module_loading.import_string(text)\n"),
     "risky use, yaml": ("gateway_project/a.py", "yaml.load(text, Loader=yaml.Loader)\n"),
     "risky use, template": ("console/a.py", "Template(text)\n"),
+    "boundless cache": ("routing/a.py", "@cache\ndef f(text):\n    return text\n"),
+    "boundless cache, of a method": ("routing/a.py", "class A:\n    @functools.cache\n    def f(self):\n        return 1\n"),
+    "boundless cache, without a size": ("routing/a.py", "@lru_cache(maxsize=None)\ndef f(text):\n    return text\n"),
+    "boundless cache, made in passing": ("routing/a.py", "known = cache(lambda text: text)\n"),
     "foreign text": ("docs/a.md", "see /root/notes.txt\n"),
     "foreign text, index": ("requirements.lock", "--extra-index-url https://example.com\n"),
 }
@@ -76,6 +82,8 @@ GOOD = {
     "exact money": ("billing/money.py", "x = (a + b // 2) // b\n"),
     "division elsewhere": ("console/a.py", "x = a / 2.0\n"),
     "safe yaml": ("gateway_project/a.py", "yaml.load(text, Loader=yaml.CSafeLoader)\nyaml.safe_load(text)\n"),
+    "cache of a size": ("routing/a.py", "@lru_cache(maxsize=9)\ndef f(text):\n    return text\n"),
+    "cache of one answer": ("routing/a.py", "@cache\ndef f():\n    return 1\n"),
     "pattern": ("routing/a.py", "re.compile(text)\n"),
     "fixed template": ("console/a.py", "Template('{{ x }}')\n"),
     "program in a test": ("tests/a.py", "import subprocess\n"),

@@ -67,3 +67,9 @@ def test_translations_keep_blanks_at_their_ends(language: str) -> None:
 def test_quotation_marks_are_the_languages_own(language: str) -> None:
     texts = [form for message in read(language) if message.id for form in forms_of(message.string)]
     assert [text for text in texts if OTHER_QUOTES[language].search(re.sub(r"\{[^}]*\}|\[[^]]*\]|<[^>]*>", "", text))] == []
+
+
+def test_no_german_sentence_ends_with_a_day() -> None:
+    """A day such as 30. Nov. ends with a full stop of its own."""
+    texts = [form for message in read("de") if message.id for form in forms_of(message.string)]
+    assert [text for text in texts if re.search(r"%\(days?\)s\.", text)] == []

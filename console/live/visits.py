@@ -7,12 +7,13 @@ from django.http import HttpRequest
 from console.access import everybody
 from keys.access import Reach, reach_of
 from keys.models import User
+from keys.second_factor import lacks_second_factor
 
 
 def reach_of_session(session_key: str) -> Reach | None:
-    """Read anew. None when they have signed out, were signed out, blocked, or given another password elsewhere."""
+    """Read anew. None when they have signed out, were signed out, blocked, given another password elsewhere, or lack a second factor."""
     request = HttpRequest()
     request.session = SessionStore(session_key)
-    user = get_user(request)
-    reach = reach_of(user) if isinstance(user, User) else Reach()
+    request.user = user = get_user(request)
+    reach = reach_of(user) if isinstance(user, User) and not lacks_second_factor(request) else Reach()
     return reach if everybody(reach) else None

@@ -56,9 +56,9 @@ def _changes(asked: PlanFields) -> dict[str, Any]:
 
 @router.post("/budget/new")
 def new_budget(request: HttpRequest, response: HttpResponse, asked: PlanFields) -> dict[str, Any]:
-    plan = BudgetPlan(id=asked.budget_id or new_id(), extra=asked.ignored(), **_changes(asked))
+    plan = BudgetPlan(id=asked.budget_id or new_id(), **asked.kept(), **_changes(asked))
     made = make_plan(plan, actor=actor_by_key(request))
-    name_ignored(response, made.extra)
+    name_ignored(response, asked.ignored())
     return plan_row(made, timezone.now())
 
 
@@ -67,10 +67,9 @@ def update_budget(request: HttpRequest, response: HttpResponse, asked: PlanField
     """Everybody's budget that came of it changes along."""
     if not asked.budget_id:
         raise Refused("Name the budget: budget_id.", param="budget_id")
-    plan, ignored = plan_named(asked.budget_id), asked.ignored()
-    changes = _changes(asked) | ({"extra": plan.extra | ignored} if ignored else {})
-    changed = change_plan(plan, changes, actor=actor_by_key(request))
-    name_ignored(response, ignored)
+    plan = plan_named(asked.budget_id)
+    changed = change_plan(plan, _changes(asked) | asked.kept(plan.extra), actor=actor_by_key(request))
+    name_ignored(response, asked.ignored())
     return plan_row(changed, timezone.now())
 
 

@@ -1,5 +1,6 @@
 """/credentials at LiteLLM's paths: provider keys with a name, for several models. What is secret goes in and never comes out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from console.management.askers import any_administrator
 from console.management.auth import actor_by_key
 from console.management.credential_values import PLACES, fits, lies_at, masked, merged, provider_of, readable, secret_of, texts, values_of
 from console.management.errors import Refused
-from console.management.fields import Body, name_ignored, without_secrets
+from console.management.fields import Body, echoed, kept_with_parts, name_ignored
 from console.management.model_fields import PublicName, named_deployment
 from routing.actions import change_credential, change_deployment, create_credential, delete_credential
 from routing.credentials import CredentialUnusable
@@ -21,6 +22,10 @@ from routing.models import Credential, Deployment, Origin
 router = Router(tags=["credentials"], auth=any_administrator)
 
 Values = dict[str, Any]
+
+
+class Info(Body):
+    custom_llm_provider: Any = None
 
 
 class CredentialFields(Body):
@@ -32,11 +37,9 @@ class CredentialFields(Body):
         rest = {f"credential_info.{name}": value for name, value in self.credential_info.items() if name != "custom_llm_provider"}
         return self.ignored() | rest
 
-    def info_kept(self, known: Values | None = None) -> Values:
-        """`credential_info` besides the provider, over what is known; null takes a value away."""
-        sent = {name: value for name, value in self.credential_info.items() if name != "custom_llm_provider"}
-        merged = (known or {}) | without_secrets(sent)
-        return {name: value for name, value in merged.items() if value is not None}
+    def kept_over(self, known: Mapping[str, Any]) -> Values:
+        """What credential_info says besides the provider among it."""
+        return kept_with_parts(self, {"credential_info": Info.model_validate(self.credential_info)}, known)
 
 
 class NewCredential(CredentialFields):
@@ -62,7 +65,7 @@ def new_credential(request: HttpRequest, response: HttpResponse, asked: NewCrede
     if asked.model_id:
         deployment = named_deployment(asked.model_id)
         values, info = _values_of(deployment) | values, {"custom_llm_provider": deployment.provider} | info
-    credential = Credential(name=asked.credential_name, provider=provider_of(info, values), extra=asked.info_kept())
+    credential = Credential(name=asked.credential_name, provider=provider_of(info, values), **asked.kept())
     create_credential(credential, secret_of(values), actor=actor_by_key(request))
     name_ignored(response, asked.all_ignored())
     return {"success": True, "message": "Credential created successfully"}
@@ -104,8 +107,7 @@ def update_credential(request: HttpRequest, response: HttpResponse, credential_n
             changes["name"] = _free(asked.credential_name)
         if asked.credential_info.get("custom_llm_provider"):
             changes["provider"] = _other_provider(known, provider_of(asked.credential_info, values))
-        if (extra := asked.info_kept(known.extra)) != known.extra:
-            changes["extra"] = extra
+        changes |= asked.kept(known.extra)
         changed = change_credential(known, changes, actor=actor)
         _move(changed, before, values, actor)
     name_ignored(response, asked.all_ignored())
@@ -122,10 +124,10 @@ def remove_credential(request: HttpRequest, credential_name: str) -> dict[str, A
 
 
 def _row(row: Credential) -> dict[str, Any]:
-    return {
+    return echoed({}, row.extra) | {
         "credential_name": row.name,
         "credential_values": masked(row),
-        "credential_info": row.extra | {"custom_llm_provider": row.provider},
+        "credential_info": row.extra.get("credential_info", {}) | {"custom_llm_provider": row.provider},
     }
 
 

@@ -14,7 +14,7 @@ BigLimit = Annotated[int, Field(ge=0, lt=2**63)]
 # Sent by LiteLLM's own tools with these values, which ask for nothing.
 ASKS_NOTHING: tuple[Any, ...] = (None, [], {}, "", False, 0, "default")
 # Fields of such names may hold what nobody should be able to read again.
-SECRET = re.compile(r"passw|secret|authorization|(^|[_-])(api|access|private)[_-]?key|(^|[_-])token$", re.IGNORECASE)
+SECRET = re.compile(r"passw|secret|authorization|(^|[_-])(api|access|private)[_-]?key|(^|(?<!_per)[_-])token$", re.IGNORECASE)
 
 
 class ModelBudget(BaseModel):
@@ -34,11 +34,16 @@ class Body(BaseModel):
         return {name: value for name, value in (self.model_extra or {}).items() if value not in ASKS_NOTHING}
 
     def kept(self, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The change to a row's `extra`: unknown fields over those `known`, of which null takes one away. Secrets are not kept."""
-        sent = self.model_extra or {}
-        stays = {name: value for name, value in (known or {}).items() if name not in sent}
-        extra = stays | without_secrets(self._unknown())
+        """The change to a row's `extra`, which is `known` so far: empty where there is none."""
+        extra = self.kept_over(known or {})
         return {"extra": extra} if extra != (known or {}) else {}
+
+    def kept_over(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Unknown fields over those `known`, of which null takes one away. Secrets are not kept."""
+        sent = self.model_extra or {}
+        stays = {name: value for name, value in known.items() if name not in sent}
+        told: dict[str, Any] = without_secrets({name: value for name, value in sent.items() if value is not None})
+        return stays | told
 
 
 class Money(Body):
@@ -79,6 +84,13 @@ def limits_row(model_limits: dict[str, dict[str, int]]) -> dict[str, Any]:
         return {model: limits[kind] for model, limits in model_limits.items() if kind in limits} or None
 
     return {"model_rpm_limit": of("rpm"), "model_tpm_limit": of("tpm")}
+
+
+def kept_with_parts(body: Body, parts: Mapping[str, Body], known: Mapping[str, Any]) -> dict[str, Any]:
+    """As `kept_over`, with the unknown fields of bodies inside this one under the name that each part has."""
+    extra = Body.kept_over(body, {name: value for name, value in known.items() if name not in parts})
+    inner = {name: part.kept_over(known.get(name, {})) for name, part in parts.items()}
+    return extra | {name: value for name, value in inner.items() if value}
 
 
 def without_secrets(value: Any) -> Any:

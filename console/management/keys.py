@@ -70,7 +70,7 @@ def generate_key(request: HttpRequest, response: HttpResponse, asked: KeyFields)
         set_money(Budget.Scope.KEY, key.pk, asked, actor=by.actor)
         check_issued(by, key)
     key.refresh_from_db()
-    name_ignored(response, key.extra)
+    name_ignored(response, asked.ignored())
     return _with_secret(response, key, token)
 
 

@@ -1,12 +1,13 @@
 """Bodies of /model/new and /model/update → what our verbs take. In updates a null says nothing, as with LiteLLM."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from console.management.credential_values import AWS, AZURE, PARTS, fits, secret_of, texts
 from console.management.errors import Refused
-from console.management.fields import BigLimit, Body, Limit
+from console.management.fields import BigLimit, Body, Limit, kept_with_parts
 from routing.model_names import passed_on, read_name
 from routing.models import Credential, Deployment
 
@@ -55,6 +56,10 @@ class ModelParams(Body):
     timeout: Seconds | None = None
     stream_timeout: Seconds | None = None
 
+    def kept_over(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """What opens the provider is not kept beside it."""
+        return {name: value for name, value in super().kept_over(known).items() if name not in PARTS_OF_CREDENTIALS}
+
 
 class ModelInfo(Body):
     id: Id | None = None
@@ -67,11 +72,17 @@ class ModelFields(Body):
     litellm_params: Annotated[ModelParams, NullIsEmpty] = ModelParams.model_validate({})
     model_info: Annotated[ModelInfo, NullIsEmpty] = ModelInfo.model_validate({})
 
+    @property
+    def _parts(self) -> dict[str, Body]:
+        return {"litellm_params": self.litellm_params, "model_info": self.model_info}
+
+    def kept_over(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        return kept_with_parts(self, self._parts, known)
+
     def all_ignored(self) -> dict[str, Any]:
-        parts = {"litellm_params": self.litellm_params, "model_info": self.model_info}
         inner = {
             f"{part}.{name}": value
-            for part, body in parts.items()
+            for part, body in self._parts.items()
             for name, value in body.ignored().items()
             if name not in PARTS_OF_CREDENTIALS
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.trail import Actor
 from console.management.errors import Refused
+from console.management.fields import echoed
 from console.management.model_fields import ModelFields
 from routing.actions import (
     ROUTE_FIELDS,
@@ -126,7 +127,7 @@ def model_row(deployment: Deployment) -> dict[str, Any]:
         "order": target.order if target else None,
         "litellm_credential_name": credential.name if credential else None,
     }
-    return {
+    return echoed({}, deployment.extra) | {
         "model_id": deployment.pk,
         "model_name": target.route.name if target else None,
         "litellm_params": {name: value for name, value in params.items() if value not in (None, "")},

@@ -33,7 +33,7 @@ def new_model(request: HttpRequest, response: HttpResponse, asked: NewModel) -> 
     actor = actor_by_key(request)
     if not asked.litellm_params.model:
         raise Refused("litellm_params.model is needed: provider/model.", param="litellm_params.model", status=422)
-    deployment = Deployment(id=asked.model_info.id or new_id(), **changes_of(asked, asked.model_name))
+    deployment = Deployment(id=asked.model_info.id or new_id(), **changes_of(asked, asked.model_name), **asked.kept())
     deployment.name = _name(asked.model_name, deployment)
     if Deployment.objects.filter(pk=deployment.pk).exists():
         raise Refused(f"There is a model with id={deployment.pk} already.", param="model_info.id")
@@ -65,6 +65,7 @@ def update_model(request: HttpRequest, response: HttpResponse, asked: ModelField
             deployment.provider = provider
             changes["credential"] = credential = _credential(deployment, params, actor)
             changes = _places(deployment, params, credential) | changes
+        changes |= asked.kept(deployment.extra)
         deployment = change_deployment(deployment, changes, actor=actor)
         drop_unused_key(deployment, actor=actor)
         lead_anew(deployment, asked, actor=actor)

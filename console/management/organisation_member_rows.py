@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 
 from billing.models import LedgerEntry
+from console.management.fields import echoed
 from console.management.wire import usd
 from keys.models import OrganisationMembership
 
@@ -58,7 +59,7 @@ def _spent(memberships: Iterable[OrganisationMembership]) -> dict[tuple[str, str
 
 def _row(membership: OrganisationMembership, spent_nano: int) -> Row:
     person = membership.user
-    return UNUSED | {
+    return echoed(UNUSED, membership.extra) | {
         "user_id": membership.user_id,
         "organization_id": membership.organisation_id,
         "user_role": THEIR_ROLES[OrganisationMembership.Role(membership.role)],

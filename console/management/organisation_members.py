@@ -14,7 +14,7 @@ from console.management.errors import Refused
 from console.management.fields import Body, name_ignored
 from console.management.organisation_member_rows import ROLES, member_row, member_rows
 from console.management.organisations import named_organisation
-from console.management.team_fields import MemberFields, person_of
+from console.management.team_fields import MemberFields, ignored_with, kept_of, person_of
 from console.management.user_rows import user_rows
 from keys.models import Organisation, OrganisationMembership
 from keys.people_actions import add_organisation_member, change_organisation_member, remove_organisation_member
@@ -52,8 +52,8 @@ def add_members(request: HttpRequest, response: HttpResponse, asked: AddMembers)
     if not asked.members:
         raise Refused("Name the members: member.", param="member")
     with transaction.atomic():
-        added = [_add(organisation, member, actor) for member in asked.members]
-    name_ignored(response, asked.ignored())
+        added = [_add(organisation, member, actor, kept_of(asked, member)) for member in asked.members]
+    name_ignored(response, ignored_with(asked, asked.members))
     return {
         "organization_id": organisation.pk,
         "updated_users": user_rows([membership.user for membership in added], timezone.now()),
@@ -64,8 +64,10 @@ def add_members(request: HttpRequest, response: HttpResponse, asked: AddMembers)
 @router.patch("/organization/member_update")
 def update_member(request: HttpRequest, response: HttpResponse, asked: UpdateMember) -> dict[str, Any]:
     membership = _named(asked)
-    if asked.role is not None:
-        membership = change_organisation_member(membership, role_of(asked.role), actor=actor_by_key(request))
+    kept = asked.kept(membership.extra)
+    if asked.role is not None or kept:
+        role = membership.role if asked.role is None else role_of(asked.role)
+        membership = change_organisation_member(membership, role, actor=actor_by_key(request), kept=kept)
     name_ignored(response, asked.ignored())
     return member_row(membership)
 
@@ -85,11 +87,11 @@ def role_of(text: str) -> str:
     return ROLES[text]
 
 
-def _add(organisation: Organisation, asked: NewMember, actor: Actor) -> OrganisationMembership:
+def _add(organisation: Organisation, asked: NewMember, actor: Actor, kept: dict[str, Any]) -> OrganisationMembership:
     role, person = role_of(asked.role), person_of(asked, actor=actor)
     if organisation.memberships.filter(user=person).exists():
         raise Refused(f"{person.email or person.pk} is a member of organization {organisation} already.", param="user_id")
-    return add_organisation_member(OrganisationMembership(organisation=organisation, user=person, role=role), actor=actor)
+    return add_organisation_member(OrganisationMembership(organisation=organisation, user=person, role=role, **kept), actor=actor)
 
 
 def _named(asked: NamedMember) -> OrganisationMembership:

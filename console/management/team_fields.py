@@ -1,5 +1,6 @@
 """Bodies of /team/new, /team/update and /team/member_… → what our verbs take."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -70,6 +71,16 @@ PLAIN: dict[str, tuple[str, Any]] = {
     "tags": ("tags", []),
     "metadata": ("metadata", {}),
 }
+
+
+def kept_of(asked: Body, member: Body) -> dict[str, Any]:
+    """Of a new member: unknown fields of the body that adds several, under those of their own."""
+    extra = asked.kept_over({}) | member.kept_over({})
+    return {"extra": extra} if extra else {}
+
+
+def ignored_with(asked: Body, members: Iterable[Body]) -> dict[str, Any]:
+    return asked.ignored() | {f"member.{name}": value for member in members for name, value in member.ignored().items()}
 
 
 def changes_of(asked: TeamFields, known: Team | None = None) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def membership_rows(teams: Sequence[Team], now: datetime) -> dict[str, list[dict
         # LiteLLM keeps a member's budget in a table of its own
         table = {name: money[name] for name in ("max_budget", "soft_budget", "budget_duration", "budget_reset_at", "budget_id")}
         found[row.team_id].append(
-            {
+            echoed({}, row.extra)
+            | {
                 "user_id": row.user_id,
                 "team_id": row.team_id,
                 "budget_id": money["budget_id"],

@@ -24,6 +24,8 @@ from console.management.team_fields import (
     TeamFields,
     UpdateMember,
     changes_of,
+    ignored_with,
+    kept_of,
     named_membership,
     named_team,
     person_of,
@@ -60,9 +62,9 @@ def new_team(request: HttpRequest, response: HttpResponse, asked: TeamFields) ->
     with transaction.atomic():
         team = create_team(Team(id=team_id, **{"name": team_id} | changes_of(asked)), actor=actor)
         for member in asked.members_with_roles or []:
-            _add(team, member, actor)
+            _add(team, member, actor, member.kept())
         set_money(Budget.Scope.TEAM, team.pk, asked, actor=actor)
-    name_ignored(response, asked.ignored())
+    name_ignored(response, ignored_with(asked, asked.members_with_roles or []))
     return _row(team)
 
 
@@ -154,11 +156,11 @@ def add_members(request: HttpRequest, response: HttpResponse, asked: AddMembers)
     by, now = asker_of(request), timezone.now()
     team = managed_team(by, asked.team_id)
     with transaction.atomic():
-        added = [_add(team, member, by.actor) for member in asked.members]
+        added = [_add(team, member, by.actor, kept_of(asked, member)) for member in asked.members]
         for membership in added:
             _set_members_budget(membership, asked, by)
     people = {membership.user_id for membership in added}
-    name_ignored(response, asked.ignored())
+    name_ignored(response, ignored_with(asked, asked.members))
     return _row(team) | {
         "updated_users": [_user_row(membership) for membership in added],
         "updated_team_memberships": [row for row in membership_rows([team], now)[team.pk] if row["user_id"] in people],
@@ -179,8 +181,10 @@ def update_member(request: HttpRequest, response: HttpResponse, asked: UpdateMem
     team = managed_team(by, asked.team_id)
     membership = named_membership(team, asked.user_id, asked.user_email)
     with transaction.atomic():
-        if asked.role is not None:
-            membership = change_member(membership, role_of(asked.role), actor=by.actor)
+        kept = asked.kept(membership.extra)
+        if asked.role is not None or kept:
+            role = membership.role if asked.role is None else role_of(asked.role)
+            membership = change_member(membership, role, actor=by.actor, kept=kept)
         _set_members_budget(membership, asked, by)
     name_ignored(response, asked.ignored())
     [row] = [row for row in membership_rows([team], timezone.now())[team.pk] if row["user_id"] == membership.user_id]
@@ -194,12 +198,12 @@ def update_member(request: HttpRequest, response: HttpResponse, asked: UpdateMem
     }
 
 
-def _add(team: Team, asked: MemberFields, actor: Actor) -> Membership:
+def _add(team: Team, asked: MemberFields, actor: Actor, kept: dict[str, Any]) -> Membership:
     role, person = role_of(asked.role), person_of(asked, actor=actor)
     if team.memberships.filter(user=person).exists():
         text = f"{person.email or person.pk} is a member of team {team} already."
         raise Refused(text, type="team_member_already_in_team", param="user_id")
-    return add_member(Membership(team=team, user=person, role=role), actor=actor)
+    return add_member(Membership(team=team, user=person, role=role, **kept), actor=actor)
 
 
 def _set_members_budget(membership: Membership, asked: MembersBudget, by: Asker) -> None:

@@ -14,7 +14,7 @@ from billing.scopes import Scoped, names_of
 from billing.standing import Standing, sentence
 from billing.status import standings
 from console.management.errors import Refused
-from console.management.fields import ModelBudget, Money, MoneyByModel
+from console.management.fields import ModelBudget, Money, MoneyByModel, echoed
 from console.management.wire import usd
 from console.use_cases import budgets_of, main_budget
 
@@ -148,14 +148,13 @@ def standing_row(standing: Standing, names: Mapping[Scoped, str], period: str) -
 def plan_row(plan: BudgetPlan, now: datetime) -> dict[str, Any]:
     """A plan as LiteLLM's budget row. It has no window of its own: the reset is that of a budget set when the plan was made."""
     reset = window(plan.period, plan.created_at, now)[1]
-    return {
+    return echoed({"model_max_budget": None}, plan.extra) | {
         "budget_id": plan.pk,
         "max_budget": usd(plan.amount_nano),
         "soft_budget": usd(plan.soft_amount_nano),
         "max_parallel_requests": plan.parallel_limit,
         "tpm_limit": plan.tpm_limit,
         "rpm_limit": plan.rpm_limit,
-        "model_max_budget": plan.extra.get("model_max_budget"),
         "budget_duration": plan.period or None,
         "budget_reset_at": reset,
         "created_at": plan.created_at,

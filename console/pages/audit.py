@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from audit.chain import check_chain, last_check
+from audit.chain import BATCHES_OF_A_PAGE, COUNTED, check_chain, last_check
 from audit.events import EVENTS
 from audit.models import AuditEvent
 from audit.trail import digest
@@ -37,11 +37,12 @@ def audit_list(request: HttpRequest) -> HttpResponse:
         "lines": audit_lines(found[:PAGE]),
         "older": asked.older(found[PAGE - 1]) if len(found) > PAGE else "",
         "check": last_check(),
+        "counted": COUNTED,
         "span": None if asked.period == EVERYTHING else period(asked.period, now, zone),
         "periods": NAMES,
         "everything": EVERYTHING,
         "actions": sorted(((name, _(told)) for name, told in EVENTS.items()), key=lambda pair: pair[1]),
-        "kinds": KINDS,
+        "kinds": [(name, kind.label) for name, kind in KINDS.items()],
         "page_size": PAGE,
         "in_files": IN_FILES,
         "zone": zone,
@@ -68,8 +69,8 @@ def audit_event(request: HttpRequest, event_id: int) -> HttpResponse:
 @require_POST
 @administrators_only
 def audit_check(request: HttpRequest) -> HttpResponse:
-    """What came out is an event, and the page reads it from there."""
-    if check_chain(visitor(request).actor) is None:
+    """What came out is an event, and the page reads it from there; what is left waits for the next time."""
+    if check_chain(visitor(request).actor, batches=BATCHES_OF_A_PAGE) is None:
         messages.success(request, _("There is nothing to check yet."))
     return redirect("audit")
 

@@ -42,8 +42,9 @@ def budget_list(request: HttpRequest) -> HttpResponse:
         "scopes": Budget.Scope.choices,
         "modes": MODES,
         "states": STATES,
-        "teams": known.teams().order_by("name")[:LISTED_TEAMS],
+        "teams": known.teams().order_by("name").values_list("pk", "name")[:LISTED_TEAMS],
         "gives": gives(known),
+        "is_own": not known.sees_money and not known.managed,
         "zone": timezone.get_current_timezone(),
     }
     return render(request, "budgets/list.html", context)

@@ -1,5 +1,6 @@
 """Home: the visitor's month in money, with its budgets, keys and teams. Before the first request: the steps that lead to it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -15,6 +16,7 @@ from console.budget_list import BudgetRow, rows_of
 from console.connect_blocks import address_of
 from console.figures import Source, newest, records
 from console.key_states import Mark, mark
+from console.processes import alive
 from console.this_month import Part, teams, this_month, top_models
 from keys.access import Reach
 from keys.models import Membership, VirtualKey
@@ -48,16 +50,27 @@ def home(request: HttpRequest) -> HttpResponse:
         "teams": _with_budgets(led[:TEAMS], budgets),
         "last": last,
         "is_whole": known.sees_money,
-        "troubled": _troubled(known, now),
+        "circuits": _circuits(now) if known.is_admin else None,
     }
     return render(request, "home/home.html", context)
 
 
-def _troubled(known: Reach, now: datetime) -> list[str] | None:
-    """For administrators the deployments that cool down, as far as this process has heard; None where nobody tells."""
-    reports = live_of_this_process().desk.reports.at(now.timestamp()) if known.is_admin else []
+@dataclass(frozen=True, slots=True)
+class Circuits:
+    """Names of deployments that cool down somewhere. Processes hear of each other only while somebody looks at a Live page."""
+
+    cooling: list[str]
+    knows_all: bool
+
+
+def _circuits(now: datetime) -> Circuits | None:
+    """As far as this process has heard; None where nobody tells."""
+    reports = live_of_this_process().desk.reports.at(now.timestamp())
+    if not reports:
+        return None
     ids = {one.deployment_id for report in reports for one in report.cooling}
-    return list(Deployment.objects.filter(pk__in=ids).values_list("name", flat=True)) if ids else [] if reports else None
+    names = list(Deployment.objects.filter(pk__in=ids).values_list("name", flat=True)) if ids else []
+    return Circuits(names, alive() <= {report.process for report in reports})
 
 
 def _progress() -> dict[str, object]:

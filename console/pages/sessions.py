@@ -43,6 +43,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
         "sorts": SORTS,
         "suggestions": suggestions(known),
         "sees_all": known.sees_money or known.is_admin,
+        "leads": bool(known.managed),
         "page_size": PAGE,
         "zone": zone,
     }

@@ -38,6 +38,7 @@ def spend_page(request: HttpRequest) -> HttpResponse:
         "chips": question.asked.chips(known),
         "fields": [(key, one.label, dict(question.asked.texts).get(key, "")) for key, one in DIMENSIONS.items() if key in groups],
         "groups": groups,
+        "subgroups": {key: name for key, name in groups.items() if key != question.asked.by},
         "group": label(question.asked.by),
         "groups_title": DIMENSIONS[question.asked.by].plural if question.asked.by in DIMENSIONS else _("over time"),
         "dimension": DIMENSIONS.get(question.asked.by),

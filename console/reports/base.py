@@ -24,6 +24,8 @@ from keys.access import Reach
 # Lines of one answer.
 USUAL, IN_JSON, IN_FILES = 100, 1000, 50_000
 CURRENCY = "USD"
+# Of sums: the same days and months are other ones elsewhere.
+CUT_IN = ("time_zone",)
 
 
 class Report(APIView):
@@ -82,6 +84,7 @@ class Listing(Report):
     """A report of rows, page by page: `listed` are those that the reader may see."""
 
     columns: tuple[Column, ...] = ()
+    in_rows: tuple[str, ...] = ()
     order: tuple[str, str] = ("", "")
     further = ("format", "page_size", "cursor")
 
@@ -97,7 +100,7 @@ class Listing(Report):
             return self.address_behind(page.cursor) if page.cursor else None
 
         facts = {**(span.facts if span else {}), "currency": CURRENCY}
-        return Table(self.title.lower(), self.columns, rows(), facts, following)
+        return Table(self.title.lower(), self.columns, rows(), facts, following, self.in_rows)
 
     def address_behind(self, cursor: str) -> str:
         return str(replace_query_param(self.request.build_absolute_uri(), "cursor", cursor))

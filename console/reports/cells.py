@@ -21,9 +21,10 @@ WIDTHS = {"day": 11, "week": 11, "requests": 11}
 def as_csv(table: Table) -> bytes:
     out = StringIO()
     lines = csv.writer(out)
-    lines.writerow(table.names)
+    lines.writerow([*table.names, *table.in_rows])
+    repeated = [_csv_cell(table.facts[name]) for name in table.in_rows]
     for row in table.rows:
-        lines.writerow([_csv_cell(row.get(name)) for name in table.names])
+        lines.writerow([*(_csv_cell(row.get(name)) for name in table.names), *repeated])
     return out.getvalue().encode()
 
 

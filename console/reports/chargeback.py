@@ -12,7 +12,7 @@ from audit.models import RollUp
 from billing.models import FrozenLine
 from billing.month_bills import Amounts, Bill, Lines, Narrow, added, bills, summed
 from billing.months import Month, months_between
-from console.reports.base import CURRENCY, Report
+from console.reports.base import CURRENCY, CUT_IN, Report
 from console.reports.filters import Asked, ChargebackAsked
 from console.reports.readers import may_see
 from console.reports.span import Span
@@ -68,7 +68,8 @@ class Chargeback(Report):
         total = added(lines for bill, _ in told for lines in (bill.own, *bill.adjustments.values()))
         totals = money_cells("cost", total.cost_nano) | {"requests": total.calls, "unpriced_requests": total.unpriced_calls}
         frozen = {bill.month.key: bill.frozen.sha256 for bill, _ in told if bill.frozen}
-        return Table("chargeback", self.columns, rows, {**span.facts, "currency": CURRENCY, "totals": totals, "frozen": frozen})
+        facts = {**span.facts, "currency": CURRENCY, "totals": totals, "frozen": frozen}
+        return Table("chargeback", self.columns, rows, facts, in_rows=CUT_IN)
 
 
 def _bills(span: Span, narrow: Narrow) -> list[Bill]:

@@ -12,7 +12,7 @@ from billing.models import Budget, LedgerEntry
 from billing.standing import sentence
 from billing.status import burns, standings
 from console.figures import records
-from console.reports.base import Listing
+from console.reports.base import CUT_IN, Listing
 from console.reports.filters import NO, Asked, BudgetsAsked, KeysAsked, LedgerAsked, RequestsAsked, TeamsAsked
 from console.reports.readers import budgets_of, keys_of, may_see
 from console.reports.span import Span
@@ -73,7 +73,7 @@ class Ledger(Listing):
 
 class Requests(Listing):
     title = "Requests"
-    meaning = "Calls as they were served, newest first; never what was asked or answered. Token counts are left out, as in all sums."
+    meaning = "Calls as they were served, newest first; never what was asked or answered. Calls that only count tokens are left out."
     kind = RequestRecord
     filters = RequestsAsked
     order = ("-received_at", "-id")
@@ -174,6 +174,7 @@ class Keys(Listing):
     meaning = "Virtual keys by name, whose they are, whether they work, and what they cost in a period; never a secret or a part of one."
     kind = VirtualKey
     filters = KeysAsked
+    in_rows = CUT_IN
     order = ("name", "id")
     columns = (
         Column("id", "id of the key: the SHA-256 of its first secret", "id"),
@@ -214,6 +215,7 @@ class Teams(Listing):
     meaning = "Teams by name, their cost centre, and what they cost in a period, as far as you may see."
     kind = Team
     filters = TeamsAsked
+    in_rows = CUT_IN
     order = ("name", "id")
     columns = (
         Column("id", "id of the team", "id"),

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from audit.models import RollUp
-from console.reports.base import CURRENCY, Report
+from console.reports.base import CURRENCY, CUT_IN, Report
 from console.reports.filters import Asked, SpendAsked
 from console.reports.readers import may_see, may_see_by_tag
 from console.reports.sums import grouped, rolled, rolled_by_tag, spend_columns, spend_rows, totals
@@ -26,11 +26,11 @@ class Spend(Report):
             raise NotImplementedError
         form = asked.form
         groups, span = form.cleaned_data["group_by"], form.cleaned_data["span"]
-        rows = rolled_by_tag(span, may_see_by_tag(self.reader)) if form.is_by_tag else rolled(span, may_see(self.reader))
+        rows = rolled_by_tag(span, may_see_by_tag(self.reader), groups) if form.is_by_tag else rolled(span, may_see(self.reader), groups)
         lines = grouped(asked.rows(rows), groups, span, MOST_LINES + 1)
         if len(lines) > MOST_LINES:
             raise ValidationError({"group_by": [TOO_MANY]})
         facts: dict[str, Any] = {**span.facts, "currency": CURRENCY}
         if "tag" not in groups:  # a call with two tags would count twice
             facts["totals"] = totals(lines)
-        return Table("spend", spend_columns(groups, is_by_tag=form.is_by_tag), spend_rows(groups, lines), facts)
+        return Table("spend", spend_columns(groups, is_by_tag=form.is_by_tag), spend_rows(groups, lines), facts, in_rows=CUT_IN)

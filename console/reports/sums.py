@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import DateField, Q, QuerySet, Sum
+from django.db.models import DateField, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate, TruncHour, TruncMonth, TruncWeek
 
-from audit.models import RollUp, TagRollUp
+from audit.models import DayRollUp, DayTagRollUp, RollUp, TagRollUp
+from audit.rolled import Days, day_rows, days_alone
 from billing.scopes import names_of
 from console.reports.span import Span
 from console.reports.tables import Column, Row, Value, money_cells, money_columns
@@ -20,6 +21,7 @@ GROUPS = {
     "model": "route", "provider": "provider", "client": "client",
 }  # fmt: skip
 TAG_GROUPS = ("team", "model")
+DAYS = (DayRollUp, DayTagRollUp)
 # Of these, people know names and the roll-ups ids.
 NAMED = ("organisation", "team", "user", "key")
 NAMES_PER_QUERY = 2000
@@ -56,20 +58,32 @@ class Group:
     counts: dict[str, int]
 
 
-def rolled(span: Span, seen: Q) -> QuerySet[RollUp]:
-    return RollUp.objects.filter(seen, starts_at__gte=span.start, starts_at__lt=span.end).order_by()
+def rolled(span: Span, seen: Q, groups: Sequence[str] = ()) -> QuerySet[Any]:
+    """Days, where the zone's fill the span and no hour is asked for; else quarters of an hour."""
+    days = _days(span, groups)
+    return day_rows(days).filter(seen).order_by() if days else _quarters(RollUp, span, seen)
 
 
-def rolled_by_tag(span: Span, seen: Q) -> QuerySet[TagRollUp]:
-    return TagRollUp.objects.filter(seen, starts_at__gte=span.start, starts_at__lt=span.end).order_by()
+def rolled_by_tag(span: Span, seen: Q, groups: Sequence[str]) -> QuerySet[Any]:
+    days = _days(span, groups)
+    return day_rows(days, DayTagRollUp).filter(seen).order_by() if days else _quarters(TagRollUp, span, seen)
+
+
+def _days(span: Span, groups: Sequence[str]) -> Days | None:
+    return None if "hour" in groups else days_alone((span.start, span.end), span.zone)
+
+
+def _quarters(model: type[Model], span: Span, seen: Q) -> QuerySet[Any]:
+    return model._default_manager.filter(seen, starts_at__gte=span.start, starts_at__lt=span.end).order_by()
 
 
 def grouped(rows: QuerySet[Any], groups: Sequence[str], span: Span, limit: int) -> list[Group]:
     """One query, `limit` lines of it at most; the newest time last, then the dearest first."""
-    is_by_tag = rows.model is TagRollUp
+    is_by_tag, is_by_day = rows.model in {TagRollUp, DayTagRollUp}, rows.model in DAYS
     measures = {name: column for name, (column, _) in (TAG_MEASURES if is_by_tag else MEASURES).items()}
-    timed = rows.annotate(**{one: _cut(one, span) for one in groups if one in TIMES})
-    sums = {f"sum_{name}": Sum(column) if column else Sum("calls", filter=~ANSWERED, default=0) for name, column in measures.items()}
+    timed = rows.annotate(**{one: _cut(one, span, rows.model) for one in groups if one in TIMES and not (is_by_day and one == "day")})
+    failed = Sum("failed_calls") if rows.model is DayRollUp else Sum("calls", filter=~ANSWERED, default=0)
+    sums = {f"sum_{name}": Sum(column) if column else failed for name, column in measures.items()}
     found = timed.values_list(*(GROUPS.get(one, one) for one in groups)).annotate(sum_cost=Sum("cost_nano"), **sums)
     cut = len(groups)
     read = ((row[:cut], row[cut], map(int, row[cut + 1 :])) for row in found[:limit])
@@ -77,12 +91,15 @@ def grouped(rows: QuerySet[Any], groups: Sequence[str], span: Span, limit: int) 
     return sorted(lines, key=lambda line: (_times(groups, line), -line.cost_nano, tuple(map(str, line.values))))
 
 
-def _cut(unit: str, span: Span) -> Any:
+def _cut(unit: str, span: Span, model: type[Model]) -> Any:
     if unit == "hour":
         return TruncHour("starts_at", tzinfo=span.zone)
     if unit == "day":
         return TruncDate("starts_at", tzinfo=span.zone)
-    return {"week": TruncWeek, "month": TruncMonth}[unit]("starts_at", tzinfo=span.zone, output_field=DateField())
+    truncated = {"week": TruncWeek, "month": TruncMonth}[unit]
+    if model in DAYS:
+        return truncated("day", output_field=DateField())
+    return truncated("starts_at", tzinfo=span.zone, output_field=DateField())
 
 
 def _labels(groups: Sequence[str], values: Sequence[Any]) -> tuple[Value, ...]:

@@ -23,13 +23,17 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """`rows` may be read once only, as they come from the database; `following` is asked for the next page's address after that."""
+    """`rows` may be read once only, as they come from the database; `following` is asked for the next page's address after that.
+
+    `in_rows` are facts without which a row means little: CSV, which holds nothing beside its rows, has them as further columns.
+    """
 
     report: str
     columns: tuple[Column, ...]
     rows: Iterable[Row]
     facts: dict[str, Any] = field(default_factory=dict)
     following: Callable[[], str | None] = lambda: None
+    in_rows: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:

@@ -107,6 +107,20 @@ def inert(name: object) -> SafeString:
     return format_html("<bdi>{}</bdi>", unsteered(name)) if name else NONE_YET
 
 
+@register.filter
+def coded(text: str) -> SafeString:
+    """A sentence whose commands stand between backticks, as the command line prints it."""
+    parts = unsteered(text).split("`")
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", one) if at % 2 else one,) for at, one in enumerate(parts)))
+
+
+@register.filter
+def address(email: str) -> SafeString:
+    """An e-mail address, which breaks before its @ where it has to."""
+    name, at, host = unsteered(email).rpartition("@")
+    return format_html("<bdi>{}<wbr>{}{}</bdi>", name, at, host) if email else NONE_YET
+
+
 @register.simple_tag
 def share(part: int, whole: int) -> SafeString:
     """A share bar with its number."""

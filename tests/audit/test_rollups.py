@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from audit.models import RollUp, TagRollUp
 from audit.requests import RequestSummary
-from audit.rollup_rows import SUMS, TAG_SUMS, WAITS
+from audit.rollup_rows import SUMS, WAITS
 from audit.rollups import (
     BOUNDS_MS,
     KIND,
     OTHER_TAG,
     TAG_KIND,
     TAG_LENGTH,
+    TAG_SUMS,
     TAGS_PER_HOUR,
     RollUps,
     Sums,

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.models import RequestRecord, RollUp, TagRollUp
+from audit.models import DayRollUp, DayTagRollUp, RequestRecord, RollUp, TagRollUp
 from billing import shares
 from billing.bank import Moved, Wish
 from billing.ledger import prove
@@ -154,7 +154,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 2), st.in
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_no_order_of_events_allots_more_than_the_limit_or_loses_a_nano(as_many: None, steps: list[tuple[str, int, int]]) -> None:
-    for model in (LedgerEntry, RequestRecord, RollUp, TagRollUp, Window, Instance, Budget):
+    for model in (LedgerEntry, RequestRecord, RollUp, DayRollUp, TagRollUp, DayTagRollUp, Window, Instance, Budget):
         model.objects.all().delete()
     world = World(make_budget())
     highest = LIMIT

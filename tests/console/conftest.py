@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 from django.apps import apps
 from django.db import transaction
+from django.utils.translation import deactivate
 from pytest_django import DjangoDbBlocker
 
 from console.apps import ConsoleConfig
@@ -24,6 +25,13 @@ def shared_cast(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
 def cast(shared_cast: Cast, db: None) -> Cast:
     """Each test's own transaction lies within that of the module."""
     return deepcopy(shared_cast)
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A page leaves its reader's language to the thread that made it."""
+    yield
+    deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from audit.models import AuditEvent, Outbox, RequestBody, RequestRecord, RollUp, TagRollUp
+from audit.models import AuditEvent, DayRollUp, DayTagRollUp, DayZone, Outbox, RequestBody, RequestRecord, RollUp, TagRollUp
 from audit.trail import SYSTEM
 from billing.actions import BudgetTerms, set_budget
 from billing.models import Budget, BudgetPlan, FrozenLine, FrozenMonth, Instance, LedgerEntry, Price, Share, Window
@@ -47,9 +47,9 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 EDITABLE = [Team, User, Organisation, EndUser, Tag, VirtualKey, Budget, BudgetPlan, Price, Credential, Deployment, Route, RoutingPolicy]
 READ_ONLY = [AuditEvent, RequestRecord, LedgerEntry, Outbox, RollUp, TagRollUp, RequestBody, Window, Share, Instance, FrozenMonth]
 TAKEN_AWAY = [SocialAccount, Authenticator, UserSession]
-# What no operator has business with: parts of another row's page, or Django's and allauth's own bookkeeping.
-ELSEWHERE = {Membership, OrganisationMembership, RouteTarget, FrozenLine, ContentType, Permission, Group, Session, LogEntry, EmailAddress,
-             EmailConfirmation, SocialApp, SocialToken}  # fmt: skip
+# What no operator has business with: parts of another row's page, sums of rows that have one, or Django's and allauth's own bookkeeping.
+ELSEWHERE = {Membership, OrganisationMembership, RouteTarget, FrozenLine, DayRollUp, DayTagRollUp, DayZone, ContentType, Permission, Group,
+             Session, LogEntry, EmailAddress, EmailConfirmation, SocialApp, SocialToken}  # fmt: skip
 
 
 @pytest.fixture

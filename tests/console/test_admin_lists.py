@@ -62,7 +62,6 @@ def queries(web: Client, model: type[Any]) -> list[str]:
     return [query["sql"] for queries in told for query in queries]
 
 
-# R130
 def test_no_list_asks_more_for_more_rows() -> None:
     web = as_admin()
     for number in range(3):

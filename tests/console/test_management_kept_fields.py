@@ -91,6 +91,45 @@ def test_secrets_among_unknown_fields_are_named_and_kept_nowhere(kind: Kind) -> 
     assert "hunter2" not in json.dumps(list(AuditEvent.objects.values("before", "after")))
 
 
+def told(answer: Any) -> Any:
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def test_budget_tells_what_it_keeps() -> None:
+    ask("POST", "budget/new", {"budget_id": "b1", "max_budget": 5, "cost_owner": "Mei", "api_key": "hunter2"})
+    ask("POST", "budget/update", {"budget_id": "b1", "policies": ["eu"]})
+    [row] = told(ask("POST", "budget/info", {"budgets": ["b1"]}))
+    assert (row["max_budget"], row["extra"]) == (5, {"cost_owner": "Mei", "policies": ["eu"]})
+
+
+def test_model_keeps_what_its_parts_say_besides_and_nothing_that_opens_the_provider() -> None:
+    params = {"model": "openai/gpt-4.1", "api_key": "sk-1", "input_cost_per_token": 0.1, "num_retries": 2}
+    made = told(ask("POST", "model/new", {"model_name": "gpt", "litellm_params": params, "model_info": {"mode": "chat", "secret": "x"}}))
+    assert made["extra"] == {"litellm_params": {"input_cost_per_token": 0.1, "num_retries": 2}, "model_info": {"mode": "chat"}}
+    body = {"model_info": {"id": made["model_id"], "mode": None}, "litellm_params": {"num_retries": 3}, "team": "blue"}
+    assert told(ask("POST", "model/update", body))["extra"] == {
+        "litellm_params": {"input_cost_per_token": 0.1, "num_retries": 3},
+        "team": "blue",
+    }
+
+
+def test_member_of_a_team_keeps_own_fields_and_those_of_the_body() -> None:
+    ask("POST", "team/new", {"team_id": "t1", "members_with_roles": [{"user_id": "u1", "desk": 1}]})
+    answer = ask("POST", "team/member_add", {"team_id": "t1", "member": {"user_id": "u2", "desk": 2}, "wave": "a"})
+    assert answer["x-tallygate-ignored-fields"] == "member.desk, wave"
+    ask("POST", "team/member_update", {"team_id": "t1", "user_id": "u1", "desk": None, "floor": 3})
+    rows = told(ask("GET", "team/info?team_id=t1"))["team_memberships"]
+    assert {row["user_id"]: row["extra"] for row in rows} == {"u1": {"floor": 3}, "u2": {"desk": 2, "wave": "a"}}
+
+
+def test_member_of_an_organization_keeps_own_fields_and_those_of_the_body() -> None:
+    ask("POST", "organization/new", {"organization_id": "o1", "organization_alias": "Acme"})
+    ask("POST", "organization/member_add", {"organization_id": "o1", "member": {"user_id": "u1", "desk": 1}, "wave": "a"})
+    row = told(ask("PATCH", "organization/member_update", {"organization_id": "o1", "user_id": "u1", "wave": None}))
+    assert (row["user_role"], row["extra"]) == ("internal_user", {"desk": 1})
+
+
 def test_credentials_description_is_kept_and_told() -> None:
     body = {
         "credential_name": "main",
@@ -98,6 +137,6 @@ def test_credentials_description_is_kept_and_told() -> None:
     }
     ask("POST", "credentials", body | {"credential_values": {"api_key": "sk-ant-1"}})
     ask("PATCH", "credentials/main", {"credential_info": {"owner": "Mei"}})
-    assert Credential.objects.get().extra == {"description": "Of the EU account", "owner": "Mei"}
+    assert Credential.objects.get().extra == {"credential_info": {"description": "Of the EU account", "owner": "Mei"}}
     told = ask("GET", "credentials/by_name/main").json()["credential_info"]
     assert told == {"custom_llm_provider": "anthropic", "description": "Of the EU account", "owner": "Mei"}

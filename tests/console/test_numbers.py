@@ -25,6 +25,7 @@ NBSP = "\N{NO-BREAK SPACE}"
         (18_182_114_999_999, "$18,182.11"),
         (-1_500_000_000, "−$1.50"),  # noqa: RUF001
         (-2_500_000, "−$0.0025"),  # noqa: RUF001
+        (-49_999, "$0.0000"),
     ],
 )
 def test_money(nano: int, text: str) -> None:
@@ -145,6 +146,13 @@ def test_price_of_one_request_in_another_currency(nano: int, currency: Currency,
 )
 def test_forecasts_have_no_cents(nano: int, currency: Currency, text: str) -> None:
     assert numbers.about(nano, "en", currency) == text
+
+
+@given(st.integers(-(10**6), -1), st.sampled_from(["en", "de", "ja"]), CURRENCIES)
+def test_nothing_has_no_minus(nano: int, language: str, currency: Currency) -> None:
+    money = (numbers.money, numbers.money4)
+    texts = [one(nano, language, currency).text for one in money] + [numbers.about(nano, language, currency)]
+    assert [text for text in texts if ("−" in text) != bool(set(text) & set("123456789"))] == []  # noqa: RUF001
 
 
 @pytest.mark.parametrize(("nano", "text"), [(0, "$0.00"), (56_023_500, "$0.0560235"), (1, "$0.000000001"), (3 * NANO, "$3.00")])

@@ -227,5 +227,16 @@ def test_check_says_where_the_chain_breaks(cast: Cast) -> None:
     assert f'<a href="/audit/{event.pk}/">Look at it</a>' in text
 
 
+def test_check_reads_only_so_many_events_at_once_and_goes_on(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.chain.AT_ONCE", 1)
+    monkeypatch.setattr("audit.chain.COUNTED", 2)
+    monkeypatch.setattr("console.pages.audit.COUNTED", 2)
+    first = AuditEvent.objects.order_by("pk")[0].pk
+    for press in (1, 2):
+        client_of("admin").post("/audit/check/")
+        assert f"Chain verified up to event {first + 10 * press - 1:,}." in text_of()
+    assert "More than 2 events are newer." in text_of()
+
+
 def test_check_is_not_made_by_a_link(cast: Cast) -> None:
     assert client_of("admin").get("/audit/check/").status_code == 405

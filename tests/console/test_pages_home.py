@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from audit.models import RollUp
+from audit.models import DayRollUp, RollUp
 from audit.trail import SYSTEM
 from billing.actions import BudgetTerms, set_budget
+from billing.models import Instance
 from console.live.hub import Hub
 from console.live.reports import Cooling, Report
 from keys.actions import block_key
@@ -83,6 +84,7 @@ def people() -> Cast:
     """The cast, and what each of them spent today alone: its own calls have a day that never moves."""
     cast = Cast()
     RollUp.objects.all().delete()
+    DayRollUp.objects.all().delete()
     now = timezone.now()
     for key, dollars in ((cast.alice, 3), (cast.bob, 5), (cast.charlie, 7)):
         spent(key, dollars * 1_000_000_000, at=now)
@@ -159,6 +161,17 @@ def test_administrators_hear_of_deployments_that_cool_down(live: Hub, cooling: i
     told = tuple(Cooling(make_deployment(f"d{number}").pk, "overloaded", 9.0, False) for number in range(cooling))
     live.desk.reports.hear(Report("one", {}, told), time.time())
     assert words in home()
+
+
+def test_home_speaks_for_no_process_that_it_has_not_heard(live: Hub) -> None:
+    served()
+    for process in ("one", "two"):
+        Instance.objects.create(id=process, started_at=timezone.now(), beat_at=timezone.now())
+    live.desk.reports.hear(Report("one"), time.time())
+    web = as_admin()
+    assert "No deployment cools down in this process" in web.get("/").content.decode()
+    live.desk.reports.hear(Report("two"), time.time())
+    assert "All deployments take calls" in web.get("/").content.decode()
 
 
 def test_others_hear_nothing_of_deployments(live: Hub) -> None:

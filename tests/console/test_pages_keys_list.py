@@ -97,7 +97,7 @@ def test_spend_of_a_key_without_budget_is_the_ledgers() -> None:
     spent(key, 1_250_000_000)
     spent(key, 2_500_000_000)
     served(nano=9_000_000_000)
-    assert '$3<span class="cents">.75</span><span class="sub">no budget' in text_of(as_admin(), "/keys/")
+    assert '$3<span class="cents">.75</span><span class="sub">all times' in text_of(as_admin(), "/keys/")
 
 
 def test_budget_of_a_key_stands_in_the_list_as_it_refuses() -> None:

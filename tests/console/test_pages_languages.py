@@ -37,7 +37,7 @@ HEADINGS = [
     ("/accounts/sessions/", "Die Browser, in denen Sie angemeldet sind.", "ログイン中のブラウザー"),
     ("/accounts/password/change/", "Aktuelles Passwort", "現在のパスワード"),
     ("/admin/", "Zugangsdaten", "認証情報"),
-    ("/admin/keys/virtualkey/", "Zustand", "状態"),
+    ("/admin/keys/virtualkey/", "Status", "状態"),
     ("/admin/billing/price/add/", "USD je Million Tokens", "100万トークンあたりのUSD"),
     ("/nowhere/", "Unter dieser Adresse gibt es nichts", "このアドレスには何もありません"),
 ]

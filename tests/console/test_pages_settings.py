@@ -102,7 +102,7 @@ def test_what_is_wrong_comes_first_with_the_remedy(cast: Cast) -> None:
     looks = [look for _, look in findings(text)]
     assert ("deployment dear", "bad") in findings(text)
     assert looks == sorted(looks, key=["bad", "warn", "ok"].index)
-    assert "Set one by `tallygate prices set`." in text
+    assert "Set one by <code>tallygate prices set</code>." in text
     assert re.search(r"things? (is|are) wrong\.", text)
 
 

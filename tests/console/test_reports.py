@@ -188,6 +188,15 @@ def test_files_hold_exact_amounts_beside_whole_nano_dollars() -> None:
     assert cells[1:3] == [("n", "-1.000000001"), ("n", "-1000000001")]
 
 
+@pytest.mark.parametrize("report", ["spend", "chargeback", "keys", "teams"])
+def test_csv_of_sums_names_the_zone_that_cut_them(report: str) -> None:
+    make_key("laptop", team=make_team())
+    charged(5)
+    rows = csv_rows(ask(report, "from=2026-11&to=2026-11&time_zone=Asia/Tokyo&format=csv"))
+    assert [list(row.items())[-1] for row in rows] == [("time_zone", "Asia/Tokyo")]
+    assert "time_zone" not in results(report)[0]
+
+
 def test_amount_beyond_a_spreadsheets_digits_is_text() -> None:
     charged(12_345_678_901_234_567)
     cells = xlsx_cells(ask("spend", f"{NOVEMBER}&format=xlsx"))[1]

@@ -104,16 +104,16 @@ def test_calls_and_tokens_are_the_requests() -> None:
     assert sum(row["unpriced_requests"] for row in spent) == sum(row["is_unpriced"] for row in requests)
 
 
-def test_twelve_months_by_day_are_one_query_over_the_roll_ups() -> None:
+def test_twelve_months_by_day_are_one_query_over_the_days() -> None:
     for day in range(0, 360, 30):
         charged(1, at=NOON - timedelta(days=day), team_id=f"t{day % 3}")
     with CaptureQueriesContext(connection) as queries:
         found = results("spend", "group_by=day,team&from=2025-12&to=2026-11")
     asked = [query["sql"] for query in queries]
     assert len(found) == 12
-    assert len([sql for sql in asked if "audit_rollup" in sql]) == 1
-    assert not [sql for sql in asked if "audit_requestrecord" in sql or "billing_ledgerentry" in sql]
-    assert len(asked) <= 2
+    assert len([sql for sql in asked if "audit_dayrollup" in sql]) == 1
+    assert not [sql for sql in asked if "audit_requestrecord" in sql or "billing_ledgerentry" in sql or "audit_rollup" in sql]
+    assert len(asked) <= 3
 
 
 @pytest.mark.parametrize("report", ["ledger", "requests", "keys", "teams", "budgets"])

@@ -55,8 +55,16 @@ def test_names_are_escaped_isolated_and_unsteered() -> None:
     assert marks.inert("a<b>\u202e\u0007") == "<bdi>a&lt;b&gt;\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}</bdi>"
 
 
+def test_address_breaks_before_its_at_sign() -> None:
+    assert marks.address("ann<b@b.example") == "<bdi>ann&lt;b<wbr>@b.example</bdi>"
+
+
+def test_commands_of_a_sentence_stand_as_code() -> None:
+    assert marks.coded("a<b. Run `x > y`, or `z`.") == "a&lt;b. Run <code>x &gt; y</code>, or <code>z</code>."
+
+
 def test_missing_name_is_a_grey_dash() -> None:
-    assert marks.inert("") == marks.inert(None) == figures.NONE_YET
+    assert marks.address("") == marks.inert("") == marks.inert(None) == figures.NONE_YET
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.fakes.messages import Json
+from tests.lines import whole_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Bill:
     def charge(self, row: BillRow) -> None:
         self.rows.append(row)
         if self._file is not None:
-            # One write per row: an appending write of this size is never seen in halves.
+            # One write per row, so that rows of several threads do not mix.
             os.write(self._file, json.dumps(asdict(row)).encode() + b"\n")
 
     def total(self, kind: str) -> int:
@@ -44,4 +45,4 @@ class Bill:
 
 
 def read_bill(path: Path) -> list[BillRow]:
-    return [BillRow(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [BillRow(**json.loads(line)) for line in whole_lines(path)]

@@ -11,14 +11,21 @@ from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from audit.chain import check_chain
+from audit.models import AuditEvent
+from audit.rolled import kept_zones
+from audit.tasks import keep_days
+from audit.trail import COMMAND_LINE
 from gateway_project import celery, diagnosis
 from gateway_project.config_file import ConfigFile
 from gateway_project.surroundings import GB
 from routing.models import Credential, Deployment, Origin
+from tests.console.rows import served
 from tests.factories import make_credential, make_deployment, make_key, make_route
 from tests.fakes.provider import DEFAULT_KEY, FakeProvider
 from tests.fakes.script import Answer, refusal
@@ -209,12 +216,45 @@ def test_name_that_nothing_answers_for_is_wrong() -> None:
     assert (is_ok, text.split(".")[0]) == (False, "Nothing answers for dead")
 
 
+def test_audit_trail_that_did_not_hold_is_wrong_until_it_does() -> None:
+    make_credential()
+    event = AuditEvent.objects.order_by("-pk")[0]
+    AuditEvent.objects.filter(pk=event.pk).update(ip="203.0.113.66")
+    check_chain(COMMAND_LINE)
+    [(is_ok, _, text)] = told("audit trail", well=False)
+    assert (is_ok, f"Event {event.pk}," in text) == (False, True)
+    AuditEvent.objects.filter(pk=event.pk).update(ip=event.ip)
+    check_chain(COMMAND_LINE)
+    assert told("audit trail") == []
+
+
 def test_keys_that_end_soon_are_a_note() -> None:
     make_key("laptop", expires_at=timezone.now() + timedelta(days=3))
     make_key("later", expires_at=timezone.now() + timedelta(days=30))
     ((is_ok, is_note, text),) = told("keys")
     assert (is_ok, is_note) == (True, True)
     assert "expire laptop." in text
+
+
+def test_days_that_are_not_kept_of_the_time_zone_are_a_note_until_they_are_made(settings: Settings) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    assert told("roll-ups") == []
+    served()
+    ((is_ok, is_note, text),) = told("roll-ups")
+    assert (is_ok, is_note) == (True, True)
+    assert "No sums of days in Asia/Tokyo" in text
+    call_command("money", "rebuild-rollups", "--days", stdout=StringIO())
+    assert told("roll-ups") == []
+
+
+def test_days_come_by_themselves_after_a_change_of_the_time_zone(settings: Settings) -> None:
+    served()
+    settings.TIME_ZONE = "Asia/Tokyo"
+    keep_days()
+    assert (told("roll-ups"), kept_zones()) == ([], ["Asia/Tokyo"])
+    with CaptureQueriesContext(connection) as asked:
+        keep_days()
+    assert len(asked) == 1
 
 
 def test_database_that_does_not_answer_is_told_and_the_rest_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

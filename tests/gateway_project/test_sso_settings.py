@@ -1,5 +1,8 @@
 """Settings of identity providers."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,48 @@ def test_github_and_saml_stand_beside(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert found.apps["saml"]["APPS"][0]["settings"]["idp"]["metadata_url"] == metadata.as_uri()
 
 
+GITHUB = {"GITHUB_CLIENT_ID": "c", "GITHUB_CLIENT_SECRET": "s"}
+
+
+def test_organisations_of_github_are_asked_for_by_its_scope_only_where_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch, **GITHUB).apps["github"]["APPS"][0]["settings"]["scope"] == ["user:email"]
+    found = told(monkeypatch, GITHUB_ORGS="acme, acme-labs")
+    assert found.apps["github"]["APPS"][0]["settings"]["scope"] == ["user:email", "read:org"]
+    assert (found.sources[0].api, found.sources[0].organisations) == ("https://api.github.com", ("acme", "acme-labs"))
+
+
+@pytest.mark.parametrize("address", ["https://ghe.example/", "https://github.com"])
+def test_server_of_ones_own_is_what_allauth_asks(tmp_path: Path, address: str) -> None:
+    look = "from allauth.socialaccount.providers.github.views import GitHubOAuth2Adapter as found; print(found.profile_url)"
+    environment = {"PATH": os.environ["PATH"], "TALLYGATE_HOME": str(tmp_path), "TALLYGATE_GITHUB_URL": address}
+    environment |= {f"TALLYGATE_{name}": value for name, value in GITHUB.items()}
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", look]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    expected = {"https://ghe.example/": "https://ghe.example/api/v3/user", "https://github.com": "https://api.github.com/user"}
+    assert done.stdout.split()[-1] == expected[address]
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({**GITHUB, "OIDC_ROLE_MAP": "a:admin"}, "GitHub tells of no groups"),
+        ({**GITHUB, "SSO_GROUPS": "staff", "SSO_DEFAULT_ROLE": "member"}, "GitHub tells of no groups"),
+        ({"GOOGLE_CLIENT_ID": "c", "GOOGLE_CLIENT_SECRET": "s", "OIDC_TEAM_MAP": "a:A"}, "Google tells of no groups"),
+        ({**GITHUB, "GITHUB_ORGS": "acme", "OIDC_ROLE_MAP": "Acme/x:admin"}, "no map and no TALLYGATE_SSO_GROUPS has acme"),
+        ({"GITHUB_ORGS": "acme"}, "do nothing without TALLYGATE_GITHUB_CLIENT_ID"),
+    ],
+)
+def test_groups_that_nobody_has_are_told_of(monkeypatch: pytest.MonkeyPatch, values: dict[str, str], problem: str) -> None:
+    assert problem in " ".join(told(monkeypatch, **values).problems)
+
+
+@pytest.mark.parametrize(
+    "values", [{"OIDC_ROLE_MAP": "acme/x:admin", "GITHUB_ORGS": "acme"}, {"SSO_GROUPS": "acme", "GITHUB_ORGS": "acme"}]
+)
+def test_groups_that_people_have_are_no_problem(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    assert told(monkeypatch, **GITHUB, **values).problems == ()
+
+
 def test_half_set_provider_is_told_of_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     found = told(monkeypatch, OIDC_ISSUER="https://idp.example", OIDC_CLIENT_ID="c")
     assert found.sources == ()
@@ -80,9 +125,13 @@ def test_rules_are_read_and_refuse_by_themselves_where_groups_are_mapped(monkeyp
         ("OIDC_ROLE_MAP", "admins:root"),
         ("OIDC_TEAM_MAP", "data"),
         ("MICROSOFT_TENANT", "common"),
+        ("GITHUB_ORGS", "acme/data"),
+        ("GITHUB_URL", "http://ghe.example"),
+        ("GITHUB_URL", "ghe.example"),
         ("SAML_METADATA", "http://idp.example/metadata"),
         ("SAML_METADATA", "relative.xml"),
         ("SSO_DEFAULT_ROLE", "admin"),
+        ("SECOND_FACTOR", "always"),
     ],
 )
 def test_setting_that_cannot_be_used_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -70,10 +70,22 @@ def test_groups_are_found_in_claims(claims: dict[str, object], claim: str, group
     assert groups_in(claims, claim) == frozenset(groups)
 
 
-@pytest.mark.parametrize("claims", [{"hasgroups": True}, {"_claim_names": {"groups": "src1"}}])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"hasgroups": True},
+        {"_claim_names": {"groups": "src1"}},
+        {"http://schemas.microsoft.com/claims/groups.link": ["https://graph.microsoft.com/v1.0/users/1/getMemberObjects"]},
+    ],
+)
 def test_groups_left_out_for_their_number_are_not_no_groups(claims: dict[str, object]) -> None:
     assert groups_in(claims, "groups") is None
     assert refused(MAPPED, Identity("oidc", "1", "ada@example.com", True, None)) is Why.TOO_MANY_GROUPS
+
+
+def test_groups_left_out_keep_nobody_out_where_nothing_goes_by_them() -> None:
+    rules = Rules(domains=frozenset({"example.com"}), default_role="member")
+    assert place(rules, Identity("oidc", "1", "ada@example.com", True, None)) == Place("member", False, {})
 
 
 def test_highest_role_wins() -> None:

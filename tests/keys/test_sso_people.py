@@ -160,6 +160,13 @@ def test_who_lost_every_group_is_refused_and_loses_what_they_gave(client: Client
     assert (person.role, places(person), person.is_superuser) == ("viewer", {}, False)
 
 
+def test_groups_that_are_too_many_to_be_told_refuse_and_take_nothing() -> None:
+    come(ada("admins", "data"))
+    assert refused(replace(ada(), groups=None)) is Why.TOO_MANY_GROUPS
+    person = User.objects.get(email="ada@example.com")
+    assert (person.role, places(person)) == ("admin", {"Data": "member"})
+
+
 def test_last_administrator_is_not_lost(root: User) -> None:
     come(ada("admins"))
     change_user(root, {"is_blocked": True}, actor=ACTOR)

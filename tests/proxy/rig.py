@@ -28,6 +28,7 @@ from proxy.upstream import Upstream
 from routing.snapshot import DeploymentSnapshot, RouteSnapshot, RouteTable, Target
 from tests.fakes.provider import DEFAULT_KEY, FakeProvider
 from tests.fakes.serving import serve_in_thread
+from tests.lines import whole_lines
 from tests.proxy.treasury import MemoryTreasury
 
 ALICE, BOB, CHARLIE = "sk-alice", "sk-bob", "sk-charlie"
@@ -96,7 +97,7 @@ class Gateway:
         assert self.plane is not None
         found = []
         for path in sorted(self.plane.journal.folder.glob("*.log")):
-            for line in path.read_bytes().splitlines():
+            for line in whole_lines(path):
                 if line.startswith(kind.encode() + b" "):
                     found.append(msgspec.json.decode(line.split(b" ", 2)[2], type=Entry))
         return found

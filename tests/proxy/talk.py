@@ -20,6 +20,7 @@ from tests.fakes.line import ClientLeft, Line, Seen, read_body
 from tests.fakes.messages import event, plain_usage
 from tests.fakes.script import Gate
 from tests.fakes.serving import Receive, Scope, Send, serve_in_thread
+from tests.lines import whole_lines
 from tests.proxy.rig import ALICE, Gateway, Rig
 
 PATIENCE_S = 20.0
@@ -169,7 +170,7 @@ def until_left(rig: Rig) -> None:
 def openings(gateway: Gateway) -> list[tuple[str, Opened]]:
     """The attempts on record before they were sent: (attempt id, what is known of it)."""
     assert gateway.plane is not None
-    lines = [line for path in sorted(gateway.plane.journal.folder.glob("*.log")) for line in path.read_bytes().splitlines()]
+    lines = [line for path in sorted(gateway.plane.journal.folder.glob("*.log")) for line in whole_lines(path)]
     found = [line.split(b" ", 2) for line in lines if line.startswith(b"o ")]
     return [(attempt_id.decode(), msgspec.json.decode(text, type=Opened)) for _, attempt_id, text in found]
 

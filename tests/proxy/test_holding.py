@@ -17,6 +17,7 @@ from proxy.limits import Limits
 from routing.providers.registry import PROVIDERS
 from tests.fakes.messages import event, plain_usage
 from tests.fakes.script import Gate
+from tests.lines import whole_lines
 from tests.proxy import talk as words
 from tests.proxy.door import check_refusal, plane, send
 from tests.proxy.house import House
@@ -99,7 +100,7 @@ def talk(rig: Rig, player: Player, *headers: str, **fields: Any) -> tuple[int, b
 def journal(rig: Rig, kind: str) -> list[str]:
     """The journal's lines of a kind."""
     folder = plane(rig).journal.folder
-    lines = [line for path in sorted(folder.glob("*.log")) for line in path.read_text().splitlines()]
+    lines = [line.decode() for path in sorted(folder.glob("*.log")) for line in whole_lines(path)]
     return [line for line in lines if line.startswith(kind + " ")]
 
 
@@ -204,6 +205,8 @@ def test_input_that_came_from_a_cache_frees_what_was_held_for_it(rig: Rig) -> No
         wait_for(lambda: purse(rig).held == (9 + 50) * TOKEN)
         gate.open()
         read_until(client, b"message_stop")
+    (entry,) = rig.gateway.closings()
+    assert (entry.summary.outcome, purse(rig).held) == ("ok", 0)
 
 
 # R14

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.gateway_project.running import ROOT, Serving, own_environment
 from tests.screenshots.browser import Browser, Window, as_json, browser, installed
+from tests.screenshots.traffic import traffic
 
 # Whoever sees most is shown everywhere; of the others only what their menu leads to, once.
 ROLES = {"admin": "marta", "finance": "ingrid", "manager": "jonas", "member": "priya", "viewer": "tomas"}
@@ -26,6 +27,9 @@ DETAILS = {
     "/routes/": {"": "/routes/?q=claude-sonnet"},
     "/teams/": {"": "/teams/?q=Platform"},
 }
+# A page that moves, and how long until it shows something.
+LIVE, LIVELY_AFTER_S = "/live/", 8.0
+KEY = re.compile(r"\bsk-\S+")
 # Pages that stand beside one of the menu.
 BESIDE = {"/": ["/preferences/"], "/teams/": ["/people/"]}
 NO_PAGE = re.compile(r"^/admin|^/accounts|^https?:|^#|\.(csv|xlsx|json|pem)\b")
@@ -50,10 +54,10 @@ class Shot:
 
 
 class Album:
-    """The pictures of one run; `only` picks pages by name."""
+    """The pictures of one run; `only` picks pages by name. `key` is for the calls that the Live page shows."""
 
-    def __init__(self, site: Serving, links: dict[str, str], folder: Path, only: str) -> None:
-        self._site, self._links, self._folder = site, links, folder
+    def __init__(self, site: Serving, links: dict[str, str], key: str, folder: Path, only: str) -> None:
+        self._site, self._links, self._key, self._folder = site, links, key, folder
         self._only = re.compile(only)
         self.taken: list[Path] = []
 
@@ -85,13 +89,19 @@ class Album:
         for size in sizes:
             for is_dark in colours:
                 one = replace(shot, size=size, is_dark=is_dark)
-                if self._only.search(one.name):
+                if not self._only.search(one.name):
+                    continue
+                if shot.path == LIVE:
+                    async with traffic(self._site.url, self._key):
+                        await self._shoot(window, one, LIVELY_AFTER_S)
+                else:
                     await self._shoot(window, one)
 
-    async def _shoot(self, window: Window, shot: Shot) -> None:
+    async def _shoot(self, window: Window, shot: Shot, after_s: float = 0.0) -> None:
         width, height = shot.size
         await window.look(width=width, height=height, is_dark=shot.is_dark)
         await window.open(self._site.url + shot.path)
+        await asyncio.sleep(after_s)
         file = self._folder / f"{shot.name}.png"
         file.write_bytes(await window.shoot(width=width, height=height, is_dark=shot.is_dark))
         self.taken.append(file)
@@ -103,9 +113,9 @@ def tallygate(home: Path, *words: str) -> str:
     return subprocess.run(command, env=own_environment(home, {}), check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout.strip()
 
 
-async def take(site: Serving, home: Path, folder: Path, only: str) -> list[Path]:
+async def take(site: Serving, home: Path, key: str, folder: Path, only: str) -> list[Path]:
     links = {role: tallygate(home, "admin", "login-link", "--user", name) for role, name in ROLES.items()}
-    album = Album(site, links, folder, only)
+    album = Album(site, links, key, folder, only)
     async with browser() as chromium:
         await album.fill(chromium)
     return album.taken
@@ -121,11 +131,11 @@ def main() -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tallygate-demo-") as folder:
         home = Path(folder) / "home"
-        tallygate(home, "seed-demo")
+        key = KEY.findall(tallygate(home, "seed-demo"))[0]
         site = Serving(home, "--no-background")
         site.guard.cancel()  # it bounds tests, which are shorter than this
         try:
-            taken = asyncio.run(take(site, home, given.out, given.only))
+            taken = asyncio.run(take(site, home, key, given.out, given.only))
         finally:
             site.stop()
     squeeze(taken)

@@ -6,8 +6,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.day_rebuild import rebuild_days
 from audit.models import RequestRecord, RollUp
 from billing.ledger import prove
 from billing.models import Window
@@ -35,6 +37,12 @@ class Command(BaseCommand):
             "--from", dest="start", type=moment, metavar="DATE", help="where to begin: 2026-11-21 or 2026-11-21T15:30, in UTC"
         )
         anew.add_argument("--to", dest="end", type=moment, metavar="DATE", help="up to but without this moment; all there is when left out")
+        anew.add_argument(
+            "--days",
+            action="store_true",
+            dest="only_days",
+            help="only the sums of days, out of those of quarters: after a change of time zone",
+        )
         for one in (check, anew):
             one.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
@@ -60,6 +68,11 @@ class Command(BaseCommand):
         start, end = options["start"], options["end"]
         if start and end and start >= end:
             raise CommandError("--from must lie before --to.", returncode=2)
+        if options["only_days"]:
+            with progress("Making days anew"):
+                done = rebuild_days(settings.TIME_ZONE, start, end)
+            self.stdout.write(json.dumps({"days": done}, indent=2) if options["as_json"] else f"{done} days were made anew.")
+            return
         with progress("Making roll-ups anew") as step:
             done = rebuild(start, end, tell=step)
         self.stdout.write(json.dumps({"quarters": done}, indent=2) if options["as_json"] else f"{done} quarters of an hour were made anew.")
