@@ -29,7 +29,10 @@
   const stops = (box) => [...box.querySelectorAll("a[href],button,input:not([type=hidden]),select,textarea")];
   const enter = () => {
     if (dialog()) stops(dialog())[0].focus();
-    else opener?.focus();
+    else {
+      opener?.focus();
+      opener = null;
+    }
   };
   addEventListener("click", (event) => {
     const link = event.target.closest?.('a[href^="#"]');
@@ -42,8 +45,10 @@
     if (event.key === "Escape" && menu?.open) {
       menu.open = false;
       menu.querySelector("summary").focus();
-    } else if (event.key === "Escape" && box) location.hash = "";
-    else if (event.key === "Tab" && box) {
+    } else if (event.key === "Escape" && box) {
+      location.hash = "";
+      enter(); // hashchange comes a moment later, and the next key may come before it
+    } else if (event.key === "Tab" && box) {
       const all = stops(box);
       const edge = event.shiftKey ? all[0] : all.at(-1);
       if (document.activeElement !== edge && box.contains(document.activeElement)) return;

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,19 +41,34 @@ class Browser:
         self._events.append(told.get("method", ""))
         return told
 
-    def _until_loaded(self) -> None:
-        while "Page.loadEventFired" not in self._events:
+    def _until_told(self, event: str) -> None:
+        while event not in self._events:
             self._heard()
 
     def go(self, url: str) -> None:
         self._events.clear()
         self.send("Page.navigate", url=url)
-        self._until_loaded()
+        self._until_told("Page.loadEventFired")
+
+    def back(self) -> None:
+        """To the page before, as the button does; what Chromium may not keep it asks for anew."""
+        history = self.send("Page.getNavigationHistory")
+        self._events.clear()
+        self.send("Page.navigateToHistoryEntry", entryId=history["entries"][history["currentIndex"] - 1]["id"])
+        self._until_told("Page.frameNavigated")
+        self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         done = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
+
+    def until(self, script: str) -> None:
+        """For what the page does a moment after it was told to, such as following a link within itself."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.run(script):
+            assert time.monotonic() < deadline, f"It never came to be that {script}"
+            time.sleep(0.01)
 
     def fill(self, selector: str, value: str) -> None:
         self.run(f"document.querySelector({json.dumps(selector)}).value = {json.dumps(value)}")
@@ -61,7 +77,7 @@ class Browser:
         """On what leads to another page."""
         self._events.clear()
         self.run(f"document.querySelector({json.dumps(selector)}).click()")
-        self._until_loaded()
+        self._until_told("Page.loadEventFired")
 
     def has(self, selector: str) -> bool:
         return bool(self.run(f"document.querySelector({json.dumps(selector)}) !== null"))

@@ -177,7 +177,7 @@ def test_first_stop_of_the_keyboard_skips_to_the_content(browser: Browser, site:
     assert focused(browser) == "Skip to content"
     assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     press(browser, "Enter")
-    assert browser.url.endswith("#main")
+    browser.until("location.hash === '#main'")
 
 
 def test_menu_of_a_small_screen_opens_and_closes_by_keys(browser: Browser, site: tuple[str, Path]) -> None:
@@ -198,6 +198,7 @@ def test_dialog_keeps_focus_and_gives_it_back(browser: Browser, site: tuple[str,
     browser.go(site[0] + pages["team"])
     browser.run("document.querySelector('[href=\"#block\"]').focus()")
     press(browser, "Enter")
+    browser.until("document.activeElement.closest('#block') !== null")
     stops = []
     for _ in range(4):
         stops.append(focused(browser))
