@@ -111,6 +111,10 @@ async def answer(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def run(port: int) -> None:
-    app: Any = Baseline(os.environ["BENCH_UPSTREAM"])
-    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", access_log=False, lifespan="off", log_level="error")
+def made() -> Any:
+    return Baseline(os.environ["BENCH_UPSTREAM"])
+
+
+def run(port: int, workers: int = 1) -> None:
+    options: dict[str, Any] = {"host": "127.0.0.1", "port": port, "loop": "uvloop", "http": "httptools"}
+    uvicorn.run("bench.baseline:made", factory=True, workers=workers, access_log=False, lifespan="off", log_level="error", **options)

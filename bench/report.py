@@ -19,6 +19,17 @@ _UNITS = {
     "added_mb": "memory added, MB",
 }
 _CELL_TITLES = {"idle": "2,000 idle streams", "stream": "200 streams x 20/s", "latency": "1 connection, 1 KB"}
+_COMPARED = (
+    ("tallygate", "baseline"),
+    ("plain", "baseline"),
+    ("tallygate", "plain"),
+    ("postgres", "baseline"),
+    ("postgres", "baseline-pair"),
+    ("postgres-plain", "baseline-pair"),
+    ("postgres", "postgres-plain"),
+    ("tallygate", "nginx"),
+    ("baseline", "nginx"),
+)
 _ADDABLE = ("p50_ms", "p99_ms", "first_p50_ms", "first_p99_ms")
 
 
@@ -71,8 +82,7 @@ def table(samples: Samples) -> str:
     middle = medians(samples)
     targets = list(samples)
     names = list(dict.fromkeys(name for figures in samples.values() for name in figures))
-    wanted = (("tallygate", "baseline"), ("plain", "baseline"), ("postgres", "baseline"), ("tallygate", "nginx"), ("baseline", "nginx"))
-    pairs = [(one, base) for one, base in wanted if {one, base} <= set(targets)]
+    pairs = [(one, base) for one, base in _COMPARED if {one, base} <= set(targets)]
     rows = [["", *targets, *(f"{one}/{base}" for one, base in pairs)]]
     for name in sorted(names, key=lambda name: name.partition(".")[0]):
         cells = [_cell(samples[target].get(name)) for target in targets]

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
 
 from bench import baseline as baseline_gateway
 from bench.bodies import MODELS, PREFIX
@@ -95,12 +98,22 @@ def nginx(place: Place) -> Iterator[Running]:
 
 
 @contextmanager
-def baseline(place: Place) -> Iterator[Running]:
+def _baseline(place: Place, *, workers: int, allowed: tuple[int, ...]) -> Iterator[Running]:
     port, log = free_port(), place.home / "baseline.log"
-    command = [sys.executable, "-c", f"from bench.baseline import run; run({port})"]
-    with running(command, core=place.core, log=log, env={"BENCH_UPSTREAM": place.upstream, "PYTHONPATH": str(_HERE.parent)}) as process:
+    command = [sys.executable, "-c", f"from bench.baseline import run; run({port}, {workers})"]
+    env = {"BENCH_UPSTREAM": place.upstream, "PYTHONPATH": str(_HERE.parent)}
+    with running(command, core=allowed, log=log, env=env) as process:
         wait_until_open(port, process, log)
         yield Running(port, process.pid, baseline_gateway.KEY)
+
+
+def baseline(place: Place) -> AbstractContextManager[Running]:
+    return _baseline(place, workers=1, allowed=(place.core,))
+
+
+def baseline_pair(place: Place) -> AbstractContextManager[Running]:
+    """Two processes of it, which share the cores with load and upstream as those of postgres do."""
+    return _baseline(place, workers=2, allowed=cores())
 
 
 def _config(place: Place) -> str:
@@ -170,20 +183,44 @@ def plain(place: Place) -> AbstractContextManager[Running]:
 
 
 @contextmanager
-def postgres(place: Place) -> Iterator[Running]:
-    """As tallygate, two processes on PostgreSQL and Redis. Two processes are for two cores, so these may use both."""
+def _pair(place: Place, name: str, *, is_limited: bool) -> Iterator[Running]:
+    """Two processes are for two cores, so these may use both. A database of its own: budgets of everything are not for all targets."""
     addresses = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
     if not all(addresses.values()):
         raise Unavailable("DATABASE_URL and REDIS_URL are not set (.ci/services python -m bench --targets ...)")
-    with _serving(place, "postgres", "--workers", "2", env=addresses, allowed=cores()) as started:
-        yield started
+    with _database(addresses["DATABASE_URL"], f"bench_{secrets.token_hex(4)}") as url:
+        env = {**addresses, "DATABASE_URL": url}
+        with _serving(place, name, "--workers", "2", is_limited=is_limited, env=env, allowed=cores()) as started:
+            yield started
+
+
+@contextmanager
+def _database(url: str, name: str) -> Iterator[str]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def postgres(place: Place) -> AbstractContextManager[Running]:
+    """As tallygate, two processes on PostgreSQL and Redis."""
+    return _pair(place, "postgres", is_limited=True)
+
+
+def postgres_plain(place: Place) -> AbstractContextManager[Running]:
+    """The same without budgets and limits."""
+    return _pair(place, "postgres-plain", is_limited=False)
 
 
 TARGETS: dict[str, Callable[[Place], AbstractContextManager[Running]]] = {
     "direct": direct,
     "nginx": nginx,
     "baseline": baseline,
+    "baseline-pair": baseline_pair,
     "tallygate": tallygate,
     "plain": plain,
     "postgres": postgres,
+    "postgres-plain": postgres_plain,
 }
