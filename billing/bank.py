@@ -86,12 +86,12 @@ class Bank:
 
     def purses_of(self, applying: Iterable[Applying]) -> list[Purse]:
         """Those that can refuse a call."""
-        found = []
+        found, purses = [], self.purses
         for one in applying:
-            if one.row.blocks:
-                purse = self.purses.get(one.key)
+            if one.blocks:
+                purse = purses.get(one.key)
                 if purse is None:
-                    purse = self.purses[one.key] = Purse(one)
+                    purse = purses[one.key] = Purse(one)
                 found.append(purse)
         return found
 
@@ -104,7 +104,7 @@ class Bank:
         if hold is not None:
             for purse in purses:
                 purse.used_at = now
-                if purse.free < purse.low and purse.key not in self._filling:
+                if purse.low and purse.free < purse.low and purse.key not in self._filling:
                     self._fill(purse)
         return hold
 

@@ -6,6 +6,8 @@ What providers add of their own accord (what their servers search and fetch, hel
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from billing.money import PICO_PER_NANO
 from billing.pricing import uplift_of, uplifted, variant_of
@@ -29,8 +31,7 @@ _provider_tool = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRates:
+class HoldRates(NamedTuple):
     """Pico-USD per token."""
 
     input_pico: int
@@ -75,9 +76,12 @@ def hold_rates(book: PriceBook, provider: str, model: str, at: float, manner: Ma
         return None
     # a provider short of fast capacity may make the call at standard speed
     fresh, output = max(price.dearest_input, dearer.dearest_input), max(price.dearest_output, dearer.dearest_output)
-    if uplift_of(provider, model, manner.geo or "us"):
-        fresh, output = uplifted(fresh), uplifted(output)
-    return HoldRates(fresh, output)
+    return _uplifted(fresh, output) if uplift_of(provider, model, manner.geo or "us") else HoldRates(fresh, output)
+
+
+@lru_cache(maxsize=1024)
+def _uplifted(input_pico: int, output_pico: int) -> HoldRates:
+    return HoldRates(uplifted(input_pico), uplifted(output_pico))
 
 
 def input_tokens_guess(request_bytes: int) -> int:

@@ -165,17 +165,14 @@ class Hold:
     def settle(self, actual: int) -> None:
         """The cost, whatever it came to: money spent is counted though it was not held."""
         if self.is_open:
-            for purse, _ in self._parts:
+            self.is_open = False
+            for purse, part in self._parts:
                 purse.settled += actual
-            self.release()
+                purse.held -= part
+            self._wake()
 
     def release(self) -> None:
-        if not self.is_open:
-            return
-        self.is_open = False
-        for purse, part in self._parts:
-            purse.held -= part
-        self._wake()
+        self.settle(0)
 
     def _wake(self) -> None:
         for purse, _ in self._parts:

@@ -1,20 +1,21 @@
 """Append-only local file of attempts: what was opened before a byte went upstream, what was closed when its end was known.
 
-One line is one `write(2)` straight to the kernel, so a killed process loses nothing; a thread syncs to disk every 20 ms, so a power cut
-loses at most that. Files lie in `journal/<instance>/NNNNNNNN.log`, the folder is flocked by its process; `drain.py` reads them.
+An opening goes straight to the kernel with `write(2)`; closings go with the next one, or when the event loop's turn is over. So a killed
+process loses nothing that it told a provider. A thread syncs to disk every 20 ms, so a power cut loses at most that. Files lie in
+`journal/<instance>/NNNNNNNN.log`, the folder is flocked by its process; `drain.py` reads them.
 
 A line is `o <attempt id> <json>` with an Opened, `x <attempt id> <tokens>` when its output grant was extended, `f <attempt id>` when it
 ended without a charge, or `c <request id> <json>` with an Entry. An opening and its extensions hold all that is needed to post an estimate
 when the process dies before the close.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -86,10 +87,17 @@ class Opened(msgspec.Struct, array_like=True, gc=False):
 _encoder = msgspec.json.Encoder()
 
 
-class Journal:
-    """This process's journal. `open` and `close` are called on the event loop: one encode and one write each, no wait for the disk."""
+def at_once(work: Callable[[], None]) -> None:
+    work()
 
-    def __init__(self, root: Path) -> None:
+
+class Journal:
+    """This process's journal. `open` and `close` are called on the event loop: one encode, at most one write, no wait for the disk.
+
+    `soon` runs what it is given when the loop's turn is over: the calls that end in one turn are closed by one write.
+    """
+
+    def __init__(self, root: Path, soon: Callable[[Callable[[], None]], object] = at_once) -> None:
         self.folder = root / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = _locked(self.folder / "lock")
@@ -97,7 +105,9 @@ class Journal:
         self._size = 0
         self._file = self._next_file()
         self._is_torn = False
+        self._soon = soon
         self._late: list[bytes] = []
+        self._is_late_due = False
         self._full: list[int] = []
         self._unsynced = threading.Event()
         self._stopping = False
@@ -106,12 +116,10 @@ class Journal:
 
     def open(self, attempt_id: str, opened: Opened) -> None:
         """Raises OSError when the disk does not take it: an attempt that is not on record must not be sent."""
-        self._write_late()
         self._write(b"o " + attempt_id.encode() + b" " + _encoder.encode(opened) + b"\n")
 
     def extend(self, attempt_id: str, output_tokens: int) -> None:
         """The attempt may make this many tokens in all; raises OSError as `open` does."""
-        self._write_late()
         self._write(b"x %b %d\n" % (attempt_id.encode(), output_tokens))
 
     def flush(self) -> None:
@@ -123,45 +131,60 @@ class Journal:
         self._write_later(b"f " + attempt_id.encode() + b"\n")
 
     def close(self, request_id: str, entry: Entry) -> None:
-        """What happened has happened: a line that the disk does not take now is kept and written before the next one."""
+        """What happened has happened: a line that the disk does not take is kept and written with the next one."""
         self._write_later(b"c " + request_id.encode() + b" " + _encoder.encode(entry) + b"\n")
 
     def _write_later(self, line: bytes) -> None:
         self._late.append(line)
+        if not self._is_late_due:
+            self._is_late_due = True
+            self._soon(self._write_late)
+
+    def _write_late(self) -> None:
+        self._is_late_due = False
         try:
-            self._write_late()
+            self._write()
         except OSError as error:
             waiting = {"errno": error.errno, "lines": len(self._late)}
             logger.error("journal could not be written; it is tried again", extra={"fields": waiting})
 
     def stop(self) -> None:
         """Syncs and lets go of the folder; what is not drained yet is adopted by the next process."""
-        with contextlib.suppress(OSError):  # a close that never got to disk leaves its opening, which is posted as an estimate
-            self._write_late()
+        self._write_late()  # a close that never gets to disk leaves its opening, which is posted as an estimate
         self._stopping = True
         self._unsynced.set()
         self._syncer.join()
         os.close(self._file)
         os.close(self._lock)
 
-    def _write_late(self) -> None:
-        while self._late:
-            self._write(self._late[0])
-            del self._late[0]
-
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes = b"") -> None:
+        """What is late, and this line after it. Raises OSError; of what is late, only that is kept which did not get there."""
         if self._size >= ROTATE_BYTES:
             self._rotate()
-        if self._is_torn:
-            line = b"\n" + line  # so that what a failed write left behind does not swallow this line
+        if self._late:
+            line = b"".join(self._late) + line
+        if not line:
+            return
+        torn = int(self._is_torn)
+        line = b"\n" * torn + line  # so that what a failed write left behind does not swallow this one
         self._is_torn = True
-        written = os.write(self._file, line)
-        while written < len(line):
-            written += os.write(self._file, line[written:])
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError:
+            self._forget_late(written - torn)
+            raise
+        self._late.clear()
         self._is_torn = False
         self._size += len(line)
         if not self._unsynced.is_set():
             self._unsynced.set()
+
+    def _forget_late(self, written: int) -> None:
+        """Of what is late, so many bytes are in the file."""
+        while self._late and written >= len(self._late[0]):
+            written -= len(self._late.pop(0))
 
     def _rotate(self) -> None:
         """Without a new file (too many open, disk full) the old one goes on."""

@@ -30,9 +30,11 @@ class Applying:
     start: float
     end: float | None
     key: WindowKey = field(init=False, repr=False, compare=False)
+    blocks: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", (self.row.id, self.start))
+        object.__setattr__(self, "blocks", self.row.blocks)
 
 
 class BudgetFinder:

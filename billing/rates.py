@@ -181,19 +181,20 @@ class Slot:
 
     __slots__ = ("_counted", "_places", "_reserves", "is_open")
 
-    def __init__(self, found: list[tuple[Limit, Counter]], tokens: int, now: float) -> None:
+    def __init__(self, found: list[tuple[Limit, Counter, int]], now: float) -> None:
+        """Takes the amounts of the limits' counters."""
         self.is_open = True
         self._places: list[Counter] = []
         self._counted: list[tuple[Limit, Counter, Mark]] = []
         self._reserves: list[tuple[Limit, Reserve]] = []
-        for limit, counter in found:
+        for limit, counter, amount in found:
             if limit.kind == "parallel":
-                counter.take(1, now)
+                counter.take(amount, now)
                 self._places.append(counter)
             elif limit.kind == "rpm":
-                self._counted.append((limit, counter, counter.take(1, now)))
+                self._counted.append((limit, counter, counter.take(amount, now)))
             else:
-                self._reserves.append((limit, Reserve(counter, needed(limit, tokens), now)))
+                self._reserves.append((limit, Reserve(counter, amount, now)))
 
     def settle(self, tokens: int, now: float) -> None:
         """What the call uses, in place of what was reserved; again whenever better figures come."""
@@ -248,10 +249,11 @@ class Rates:
         found = []
         for limit in limits:
             counter = self._counters.get(limit.key) or self._open(limit)
-            if counter.room(limit.size, now) < needed(limit, tokens):
+            amount = needed(limit, tokens)
+            if counter.room(limit.size, now) < amount:
                 return self._refusal(limits, tokens, now)
-            found.append((limit, counter))
-        return Slot(found, tokens, now)
+            found.append((limit, counter, amount))
+        return Slot(found, now)
 
     async def ask(self, limits: Sequence[Limit], tokens: int, now: float) -> Slot | Exceeded:
         """For a call that was refused here and `may_ask`: once more, with what others have to spare."""

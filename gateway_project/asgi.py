@@ -71,7 +71,7 @@ class Gateway:
                 return self._data_plane
             root = settings.TALLYGATE_HOME / "journal"
             await asyncio.to_thread(Drainer(root, None).drain_once)
-            journal = Journal(root)
+            journal = Journal(root, asyncio.get_running_loop().call_soon)
             self._keeper = Keeper(journal.folder.name, settings.TALLYGATE_LEASE_S)
             self._drainer = Drainer(root, journal.folder, self._keeper.posted)
             plane = Plane(

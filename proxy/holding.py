@@ -64,8 +64,10 @@ async def hold(exchange: "Exchange", attempt: "Attempt") -> None:
     is_clamping = False
     for purse in purses:
         row = purse.row
-        attempt.is_strict = attempt.is_strict or row.mode == "strict"
-        is_clamping = is_clamping or row.clamp_output
+        if row.mode == "strict":
+            attempt.is_strict = True
+        if row.clamp_output:
+            is_clamping = True
     tokens = _most_input(exchange, ask) if attempt.is_strict else input_tokens_guess(exchange.request_bytes)
     try:
         if is_clamping:

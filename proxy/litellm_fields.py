@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 def take_out(exchange: Exchange, ask: Ask) -> None:
     """Leaves what a provider knows. Test fields act only where the operator wants them to; raises BadBody for one that cannot."""
-    tests = {name: ask.fields[name] for name in TESTS & ask.fields.keys()}
+    tests = {} if TESTS.isdisjoint(ask.fields) else {name: ask.fields[name] for name in TESTS & ask.fields.keys()}
     fields = {name: value for name, value in ask.fields.items() if name not in tests} if tests else ask.fields
     if "tags" in fields or b'"tags"' in bytes(fields.get("metadata", b"")):
         fields, ask.tags = _without_tags(fields)

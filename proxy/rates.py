@@ -89,9 +89,9 @@ def headers(slot: Slot) -> Fields:
     fields: Fields = []
     for kind, limit, remaining, reset in HEADER_NAMES:
         tightest = slot.tightest(kind)
-        if tightest:
+        if tightest is not None:
             size, room = tightest
-            fields += [(limit, b"%d" % size), (remaining, b"%d" % room), (reset, _reset(int(time.time())))]
+            fields += ((limit, b"%d" % size), (remaining, b"%d" % room), (reset, _reset(int(time.time()))))
     return fields
 
 

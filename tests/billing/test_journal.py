@@ -1,7 +1,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,18 @@ class FullDisk:
             raise OSError(errno.ENOSPC, "no space")
         self.is_full = True
         return self.write(descriptor, data[: self.room])
+
+
+class Writes:
+    """Counts those of `os.write`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.write = 0, os.write
+        monkeypatch.setattr(os, "write", self)
+
+    def __call__(self, descriptor: int, data: bytes) -> int:
+        self.count += 1
+        return self.write(descriptor, data)
 
 
 def lines(journal: Journal) -> list[bytes]:
@@ -106,6 +118,51 @@ def test_closing_that_the_disk_refused_is_written_before_the_next_line(journal: 
         journal.close("req_2", closing("req_2", [6]))
     journal.open("req_3.1", opening("req_3"))
     assert [line.split(b" ")[1] for line in lines(journal)[1:]] == [b"req_1", b"req_2", b"req_3.1"]
+
+
+def test_calls_that_end_in_one_turn_are_closed_by_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    due: list[Callable[[], None]] = []
+    journal = Journal(tmp_path, due.append)
+    writes = Writes(monkeypatch)
+    for number in range(3):
+        journal.close(f"req_{number}", closing(f"req_{number}", [number]))
+    journal.free("req_3.1")
+    assert (writes.count, len(due)) == (0, 1)
+    due.pop()()
+    assert (writes.count, [line.split(b" ")[1] for line in lines(journal)]) == (1, [b"req_0", b"req_1", b"req_2", b"req_3.1"])
+    journal.close("req_4", closing("req_4", [4]))
+    assert len(due) == 1
+    journal.stop()
+    assert lines(journal)[-1].startswith(b"c req_4 ")
+
+
+def test_opening_takes_along_what_waits_for_the_end_of_the_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    due: list[Callable[[], None]] = []
+    journal = Journal(tmp_path, due.append)
+    writes = Writes(monkeypatch)
+    journal.close("req_1", closing("req_1", [5]))
+    journal.open("req_2.1", opening("req_2"))
+    assert [line[:7] for line in lines(journal)] == [b"c req_1", b"o req_2"]
+    due.pop()()
+    assert (writes.count, len(lines(journal))) == (1, 2)
+    journal.stop()
+
+
+@pytest.mark.parametrize("room", [0, 1, 200, 10_000])
+def test_closings_of_which_the_disk_took_a_part_are_written_once(tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    due: list[Callable[[], None]] = []
+    journal = Journal(tmp_path, due.append)
+    for number in range(40):
+        journal.close(f"req_{number}", closing(f"req_{number}", [number]))
+    with monkeypatch.context() as patch:
+        FullDisk(patch, room)
+        due.pop()()
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        FullDisk(patch, room)
+        journal.open("req_40.1", opening("req_40"))
+    journal.stop()
+    whole = [line for line in lines(journal) if line.startswith(b"c ") and line.endswith(b"]")]
+    assert [line.split(b" ")[1] for line in whole] == [b"req_%d" % number for number in range(40)]
 
 
 def test_every_full_file_is_synced_before_it_is_closed(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

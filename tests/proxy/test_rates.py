@@ -81,7 +81,7 @@ def test_limit_of_nothing_is_not_worth_trying_again() -> None:
 def test_call_that_finds_nothing_at_hand_asks_the_others() -> None:
     class Shared(Rates):
         async def ask(self, limits: object, tokens: int, now: float) -> Slot | Exceeded:
-            return Slot([], tokens, now)
+            return Slot([], now)
 
         def enter(self, limits: object, tokens: int, now: float) -> Slot | Exceeded:
             return Exceeded(one("rpm", "key")[0], 1, 1, 1, may_ask=True)
