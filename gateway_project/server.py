@@ -137,6 +137,14 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self.unparsed_bytes = 0
+        if self.is_websocket:
+            return
+        collected = self.cycle.body
+        # uvicorn copies each piece into a bytearray, and that once more for the application. A single piece is passed on as it came.
+        if not collected:
+            self.cycle.body = b""  # type: ignore[assignment]  # all that is done to it can be done to bytes
+        elif isinstance(collected, bytes):
+            self.cycle.body = bytearray(collected)
         super().on_body(body)
 
     def abort(self) -> None:

@@ -157,6 +157,15 @@ def test_large_body_in_one_write_with_its_head_passes(port: int, recorder: Recor
     assert recorder.seen[0]["body"] == body
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000, 70_000])
+def test_body_in_pieces_arrives_whole_and_in_order(port: int, recorder: Recorder, size: int) -> None:
+    body = b"".join(b"%d," % number for number in range(30_000))
+    pieces = [body[start : start + size] for start in range(0, min(len(body), 20_000 * size), size)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    assert status_of(exchange(port, CHUNKED + chunks + b"0\r\n\r\n")) == 200
+    assert recorder.seen[0]["body"] == b"".join(pieces)
+
+
 def test_connect_is_not_allowed(port: int) -> None:
     assert status_of(exchange(port, get("evil:443").replace(b"GET", b"CONNECT"))) == 405
 
