@@ -54,8 +54,8 @@ class Connection(asyncio.Protocol):
         self._fault: ConnectionBroken | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def ask(self, head: bytes, body: bytes) -> None:
-        """Sends a request and waits for the answer's head; raises ConnectionBroken."""
+    def send(self, head: bytes, body: bytes) -> None:
+        """Begins a call: hands a whole request to the network, and keeps nothing of it."""
         self._calls += 1
         self._asked_at = asyncio.get_running_loop().time()
         self.is_reusable = False
@@ -63,6 +63,9 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._is_asked, self._has_head, self._is_done = True, False, False
         self._transport.writelines((head, body))
+
+    async def answered(self) -> None:
+        """Waits for the answer's head; raises ConnectionBroken."""
         while not self._has_head:
             if self._fault is not None:
                 raise self._fault

@@ -206,6 +206,11 @@ class Exchange:
                 attempt.hold.release()
             self.plane.journal.free(attempt.note.id)
 
+    def forget_request(self) -> None:
+        """Nobody else is asked once an answer has begun: a stream of many minutes need not keep megabytes of request."""
+        if self.ask is not None:
+            self.ask.fields = {}
+
     @property
     def windows(self) -> list[tuple[int, float]]:
         """The budget windows that the call counts in."""

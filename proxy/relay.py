@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 async def relay(exchange: Exchange, response: Response) -> None:
     """Passes the answer on and leaves its outcome in the exchange."""
+    exchange.forget_request()
     headers = returned(response.headers)
     headers += exchange.dialect.id_headers(exchange.request_id)
     headers += attempt_headers(exchange)

@@ -51,8 +51,10 @@ class Upstream:
         connection = None if fresh else self._pool.take(target.origin)
         if connection is None:
             connection = await self._connect(target.origin, request)
+        connection.send(head, request.body)
+        request.body = b""  # not to hold a call's body twice for as long as its provider thinks; another try makes its own request
         try:
-            await connection.ask(head, request.body)
+            await connection.answered()
         except ConnectionBroken as error:
             raise of_broken(error, provider) from error
         except asyncio.CancelledError:

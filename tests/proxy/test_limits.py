@@ -1,9 +1,11 @@
 """Time and size limits: every wait ends, with the right words, settled, and nothing piles up meanwhile."""
 
+import ctypes
 import gzip
 import json
 import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 
 import httpx
@@ -13,7 +15,9 @@ from proxy.attempts import NO_ANSWER
 from proxy.client import decoded
 from proxy.errors import ClientError
 from proxy.limits import Limits
-from tests.fakes.script import Answer
+from tests.fakes.line import Line, Seen, read_body
+from tests.fakes.script import Answer, Gate
+from tests.fakes.serving import Receive, Scope, Send
 from tests.proxy.house import House
 from tests.proxy.rig import Rig
 from tests.proxy.talk import (
@@ -58,6 +62,7 @@ def settled(rig: Rig) -> tuple[str, str, str]:
 
 
 def resident_bytes() -> int:
+    ctypes.CDLL(None).malloc_trim(0)  # what is free is not kept
     with open("/proc/self/statm") as figures:  # noqa: PTH123 - a kernel file, read often
         return int(figures.read().split()[1]) * 4096
 
@@ -125,6 +130,35 @@ def test_large_body_that_is_still_coming_does_not_pile_up(rig: Rig) -> None:
             for _ in range(200):
                 client.sendall(b"100000\r\n" + bytes(MB) + b"\r\n")
     assert resident_bytes() - before < 120 * MB
+
+
+class Forgetful(Player):
+    """Keeps nothing of what it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        self.arrived.set()
+        async with Line(scope, receive, send, Seen("1", "POST", scope["raw_path"], b"", [], b"")) as line:
+            await self._play(line)
+
+
+@pytest.mark.parametrize(("hold_after", "most_mb"), [(-1, 18 * 16), (2, 6 * 16)], ids=["once before the answer", "not at all after"])
+def test_request_of_a_call_under_way_is_kept(rig: Rig, hold_after: int, most_mb: int) -> None:
+    gate = Gate()
+    player = Forgetful(WHOLE, hold=gate, hold_after=hold_after)
+    with playing(rig, player) as model, ExitStack() as streams:
+        body = json.dumps(ask(model=model, stream=True, system="x" * 16 * MB)).encode()
+        before = resident_bytes()
+        for _ in range(12):
+            client = streams.enter_context(dial(rig))
+            client.sendall(request(body))
+            assert player.arrived.wait(PATIENCE_S)
+            player.arrived.clear()
+            if hold_after > 0:
+                read_until(client, OPEN)
+        kept = resident_bytes() - before
+        gate.open()
+    assert kept < most_mb * MB
 
 
 def test_stranger_with_expectations_is_refused_without_a_body(rig: Rig) -> None:
