@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -110,9 +111,14 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self.unparsed_bytes += len(data)
         super().data_received(data)
+        if self.is_over:
+            return
+        call = self.cycle
+        if call is not None and len(call.body) > HIGH_WATER_LIMIT and call.more_body and not call.response_complete:
+            self.flow.pause_reading()  # uvicorn does it for a whole body too, where it is two calls into the kernel for nothing
         if self.unparsed_bytes > self.limits.head_bytes:
             self._refuse(self._too_large())
-        elif self.head_timer is None and not self.is_over and self._call_under_way() is None:
+        elif self.head_timer is None and self._call_under_way() is None:
             # Part of a next head, or the rest of a body whose call is answered: uvicorn would now wait for ever.
             self._start_head_timer()
 
@@ -137,15 +143,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self.unparsed_bytes = 0
-        if self.is_websocket:
+        call = self.cycle
+        if self.is_websocket or call.response_complete:
             return
-        collected = self.cycle.body
         # uvicorn copies each piece into a bytearray, and that once more for the application. A single piece is passed on as it came.
-        if not collected:
-            self.cycle.body = b""  # type: ignore[assignment]  # all that is done to it can be done to bytes
-        elif isinstance(collected, bytes):
-            self.cycle.body = bytearray(collected)
-        super().on_body(body)
+        call.body = bytearray().join((call.body, body)) if call.body else body  # type: ignore[assignment]  # only read and measured
+        call.message_event.set()
 
     def abort(self) -> None:
         """Drops the connection and what is still to be written; for a caller that stopped reading."""

@@ -24,6 +24,7 @@ from tests.gateway_project.running import until
 from tests.proxy.raw_http import (
     PATIENCE_S,
     Chatty,
+    Deaf,
     Recorder,
     dial,
     exchange,
@@ -164,6 +165,18 @@ def test_body_in_pieces_arrives_whole_and_in_order(port: int, recorder: Recorder
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     assert status_of(exchange(port, CHUNKED + chunks + b"0\r\n\r\n")) == 200
     assert recorder.seen[0]["body"] == b"".join(pieces)
+
+
+@pytest.mark.parametrize("head", [CHUNKED + b"%x\r\n" % (1 << 40), post("Content-Length: 1099511627776")], ids=["chunked", "announced"])
+def test_body_that_nobody_reads_is_not_taken_in(head: bytes) -> None:
+    app, piece = Deaf(), bytes(1024 * 1024)
+    with serving(app) as port, dial(port) as client:
+        client.settimeout(0.5)
+        client.sendall(head)
+        with pytest.raises(TimeoutError):
+            for _ in range(64):
+                client.sendall(piece)
+        app.over.set()
 
 
 def test_connect_is_not_allowed(port: int) -> None:

@@ -60,6 +60,20 @@ class Recorder:
             await answer(send, scope["path"].encode())
 
 
+class Deaf:
+    """Reads nothing of a call until it is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        while not self.over.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
+
+
 class Chatty:
     """Starts an answer, then sends back each piece of the request's body (without end on /endless); notes when the client left."""
 
