@@ -24,7 +24,7 @@ from billing.rates_redis import LeasedRates, RedisLink  # noqa: E402
 from console.apps import live_of_this_process  # noqa: E402
 from console.live.door import websocket_application  # noqa: E402
 from gateway_project.allow_list import AllowList  # noqa: E402
-from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded  # noqa: E402
+from gateway_project.memory import keep_freed_memory, leave_alone_what_is_loaded, use_large_pages  # noqa: E402
 from gateway_project.server import ON_STOP_ASKED  # noqa: E402
 from gateway_project.signed_tokens import signed_tokens  # noqa: E402
 from gateway_project.under_way import Herald  # noqa: E402
@@ -102,6 +102,7 @@ class Gateway:
             self._drainer.start()
             keep_freed_memory()
             leave_alone_what_is_loaded()
+            use_large_pages()
             self._data_plane = DataPlane(plane)
             return self._data_plane
 
