@@ -29,7 +29,7 @@ from proxy.plane import Plane
 from proxy.rates import tokens_of
 from proxy.record import Charge, entry, opened
 from proxy.snapshot import Snapshot
-from routing.dialects.base import NOTHING, Ask, Dialect, Filter, PathAsk
+from routing.dialects.base import CONVERSATION, NOTHING, Ask, Dialect, Filter, PathAsk
 from routing.dialects.messages import MESSAGES
 from routing.failures import Reason
 from routing.health import Vitals
@@ -206,10 +206,13 @@ class Exchange:
                 attempt.hold.release()
             self.plane.journal.free(attempt.note.id)
 
-    def forget_request(self) -> None:
-        """Nobody else is asked once an answer has begun: a stream of many minutes need not keep megabytes of request."""
+    def forget_conversation(self) -> None:
+        """Nobody else is asked once an answer has begun: a stream of many minutes need not keep megabytes of what was said to it.
+
+        What is small is copied, for it was read in place, and would keep all of the body.
+        """
         if self.ask is not None:
-            self.ask.fields = {}
+            self.ask.fields = {name: raw.copy() for name, raw in self.ask.fields.items() if name not in CONVERSATION}
 
     @property
     def windows(self) -> list[tuple[int, float]]:

@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 async def relay(exchange: Exchange, response: Response) -> None:
     """Passes the answer on and leaves its outcome in the exchange."""
-    exchange.forget_request()
     headers = returned(response.headers)
     headers += exchange.dialect.id_headers(exchange.request_id)
     headers += attempt_headers(exchange)
@@ -53,6 +52,7 @@ def _is_stream(content_type: str) -> bool:
 
 async def _stream(exchange: Exchange, response: Response, headers: Fields) -> None:
     attempt, client = exchange.attempts[-1], exchange.client
+    exchange.forget_conversation()
     meter = attempt.meter
     meter.expect(field(response.headers, b"content-encoding"))
     if meter.is_coded and attempt.turn is not None:

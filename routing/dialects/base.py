@@ -25,6 +25,12 @@ class BadBody(ValueError):
     """A body that cannot be served; the text is for the caller."""
 
 
+# Where the bodies of all dialects hold what was said so far: nearly all of their bytes.
+CONVERSATION = frozenset(
+    {"messages", "system", "tools", "toolConfig", "input", "instructions", "prompt", "contents", "systemInstruction", "system_instruction"}
+)
+
+
 @dataclass(slots=True)
 class Ask:
     """What a caller asks for. `fields` is the body's top level, raw; `max_tokens` is what the answers together may hold at most.

@@ -32,7 +32,7 @@ FAILURES = {
     "away": (Pool, "connect", OSError(WORDS), AWAY),
     "slow": (Pool, "connect", TimeoutError(WORDS), AWAY),
     "odd": (Pool, "connect", ValueError(WORDS), AWAY),
-    "before the answer": (Connection, "ask", ConnectionBroken(WORDS), LOST),
+    "before the answer": (Connection, "answered", ConnectionBroken(WORDS), LOST),
     "in the answer": (Connection, "read", ConnectionBroken(WORDS), LOST),
 }
 
