@@ -147,7 +147,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.is_websocket or call.response_complete:
             return
         # uvicorn copies each piece into a bytearray, and that once more for the application. A single piece is passed on as it came.
-        call.body = bytearray().join((call.body, body)) if call.body else body  # type: ignore[assignment]  # only read and measured
+        if not call.body:
+            call.body = body  # type: ignore[assignment]  # only read and measured, until a second piece comes
+        else:
+            if isinstance(call.body, bytes):
+                call.body = bytearray(call.body)
+            call.body += body  # in place: a body of single bytes must not be copied for each of them
         call.message_event.set()
 
     def abort(self) -> None:
