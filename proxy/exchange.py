@@ -209,7 +209,7 @@ class Exchange:
     def forget_conversation(self) -> None:
         """Nobody else is asked once an answer has begun: a stream of many minutes need not keep megabytes of what was said to it.
 
-        What is small is copied, for it was read in place, and would keep all of the body.
+        What else it asked for is copied, for each field is a view of the body and would keep all of it.
         """
         if self.ask is not None:
             self.ask.fields = {name: raw.copy() for name, raw in self.ask.fields.items() if name not in CONVERSATION}
