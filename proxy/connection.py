@@ -12,6 +12,7 @@ import httptools
 
 from proxy.asgi import Fields
 from proxy.cork import Cork, CorkedTransport
+from routing.dialects.pieces import Body, parts_of
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_FIELDS = 200
@@ -54,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._fault: ConnectionBroken | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def send(self, head: bytes, body: bytes) -> None:
+    def send(self, head: bytes, body: Body) -> None:
         """Begins a call: hands a whole request to the network, and keeps nothing of it."""
         self._calls += 1
         self._asked_at = asyncio.get_running_loop().time()
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.headers = []
         self._head_bytes = 0
         self._is_asked, self._has_head, self._is_done = True, False, False
-        self._transport.writelines((head, body))
+        self._transport.writelines((head, *parts_of(body)))
 
     async def answered(self) -> None:
         """Waits for the answer's head; raises ConnectionBroken."""

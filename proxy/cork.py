@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from routing.dialects.pieces import Piece
+
 # More than this is sent without waiting, so that a transport says in time that its reader is slow.
 MOST_BYTES = 1024 * 1024
 
@@ -46,7 +48,7 @@ class CorkedTransport:
     def __init__(self, transport: asyncio.Transport, cork: Cork) -> None:
         self._transport = transport
         self._cork = cork
-        self._pieces: list[bytes] = []
+        self._pieces: list[Piece] = []
         self._size = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +57,7 @@ class CorkedTransport:
     def write(self, data: bytes) -> None:
         self.writelines((data,))
 
-    def writelines(self, pieces: tuple[bytes, ...]) -> None:
+    def writelines(self, pieces: tuple[Piece, ...]) -> None:
         if not self._pieces:
             if self._cork.is_first(self):
                 self._transport.writelines(pieces)

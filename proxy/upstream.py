@@ -40,7 +40,7 @@ class Upstream:
     async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
         """Sends the request and waits for the answer's head; raises ProviderError. `fresh`: not on a connection that was used before."""
         if in_process:
-            return await PlayedResponse.start(demo.answer(request.url, request.body))
+            return await PlayedResponse.start(demo.answer(request.url, bytes(request.body)))
         deployment, provider = request.deployment, request.deployment.provider
         base, _, query = request.url.partition("?")
         try:

@@ -81,7 +81,7 @@ def _tried(deployment: DeploymentSnapshot, resolver: Resolver, transport: httpx.
     call = _smallest_call(provider, deployment)
     request = provider.build(call)
     if provider.is_in_process:
-        status, headers, body = demo.answer(request.url, request.body).status, NO_HEADERS, b""
+        status, headers, body = demo.answer(request.url, bytes(request.body)).status, NO_HEADERS, b""
     else:
         status, headers, body = _sent(request, deployment, resolver, transport)
     if 200 <= status < 300:
@@ -121,7 +121,7 @@ def _sent(
     target = httpx.URL(request.url).copy_with(host=address)
     headers = [(b"host", parts.netloc.encode()), *request.headers]
     with httpx.Client(transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
-        built = client.build_request("POST", target, content=request.body, headers=headers, extensions={"sni_hostname": host})
+        built = client.build_request("POST", target, content=bytes(request.body), headers=headers, extensions={"sni_hostname": host})
         answer = client.send(built, stream=True)
         try:
             body = b""

@@ -6,6 +6,7 @@ from routing.dialects import aws_errors
 from routing.dialects.base import EVENTSTREAM, NOTHING, Ask, Dialect, Fields, PathAsk, Told
 from routing.dialects.body import Raws
 from routing.dialects.messages import checked_model, top_level
+from routing.dialects.pieces import Body, object_of
 from routing.wire import eventstream
 
 _encoder = msgspec.json.Encoder()
@@ -45,5 +46,5 @@ class OwnBody(AwsSide):
         fields = top_level(body)
         return Ask(fields, checked_model(path.model), bool(path.is_stream), 0 if counts_only else self.most_output(fields), len(body))
 
-    def write(self, ask: Ask, model: str) -> bytes:
-        return _encoder.encode(ask.fields)
+    def write(self, ask: Ask, model: str) -> Body:
+        return object_of(ask.fields, ask.size)

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from billing.usage import Usage
+from routing.dialects.pieces import Body
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -173,7 +174,7 @@ class Dialect:
         raise NotImplementedError
 
     # ── the provider's side
-    def write(self, ask: Ask, model: str) -> bytes:
+    def write(self, ask: Ask, model: str) -> Body:
         """The body to send: every value as it came, but the model's name."""
         raise NotImplementedError
 

@@ -14,6 +14,7 @@ from routing.dialects.base import ARRAY, NOTHING, UNCAPPED_OUTPUT, UNREADABLE, A
 from routing.dialects.body import Raws, raw_fields
 from routing.dialects.gemini_reader import GeminiReader
 from routing.dialects.messages import checked_model
+from routing.dialects.pieces import Body, object_of
 
 MAX_TOKENS_LIMIT = 10_000_000
 MAX_CANDIDATES = 100
@@ -100,8 +101,8 @@ class Gemini(Dialect):
             raise BadBody("* GenerateContentRequest.contents: contents is not specified")
         return Ask(fields, checked_model(path.model), bool(path.is_stream), _cap(fields), len(body))
 
-    def write(self, ask: Ask, model: str) -> bytes:
-        return _encode(ask.fields)
+    def write(self, ask: Ask, model: str) -> Body:
+        return object_of(ask.fields, ask.size)
 
     def reader(self) -> GeminiReader:
         return GeminiReader()

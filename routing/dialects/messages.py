@@ -9,6 +9,7 @@ import msgspec
 from routing.dialects.base import NOTHING, UNREADABLE, Ask, BadBody, Dialect, Fields, PathAsk, Told
 from routing.dialects.body import Raws, look_alike, raw_fields
 from routing.dialects.messages_reader import MessagesReader
+from routing.dialects.pieces import Body, object_of
 
 MAX_TOKENS_LIMIT = 10_000_000
 MAX_MODEL_LENGTH = 200
@@ -158,12 +159,13 @@ class Messages(Dialect):
         fields = top_level(body)
         return Ask(fields, _model(fields), _is_stream(fields), 0 if counts_only else max_tokens_in(fields), len(body))
 
-    def write(self, ask: Ask, model: str) -> bytes:
-        if "model" not in ask.fields:
-            return _encoder.encode(unwrapped(ask, model))
-        if model != ask.model:
-            return _encoder.encode({**ask.fields, "model": msgspec.Raw(_encoder.encode(model))})
-        return _encoder.encode(ask.fields)
+    def write(self, ask: Ask, model: str) -> Body:
+        fields = ask.fields
+        if "model" not in fields:
+            fields = unwrapped(ask, model)
+        elif model != ask.model:
+            fields = {**fields, "model": msgspec.Raw(_encoder.encode(model))}
+        return object_of(fields, ask.size)
 
     def reader(self) -> MessagesReader:
         return MessagesReader()

@@ -10,6 +10,7 @@ from routing.dialects.base import NOTHING, UNCAPPED_OUTPUT, Ask, BadBody, Dialec
 from routing.dialects.body import Raws
 from routing.dialects.messages import checked_model
 from routing.dialects.openai_body import MAX_TOKENS_LIMIT, encode, flag, inner, model_of, require, text, top_level, whole_number
+from routing.dialects.pieces import Body, object_of
 
 # What OpenAI asks for by one name and answers with another.
 TIERS = {"fast": "priority"}
@@ -49,8 +50,8 @@ class OpenAIDialect(Dialect):
         # of several the largest counts: some providers only know the older name
         return max((cap for cap in stated if cap is not None), default=self.usual_cap) * self.answers(fields)
 
-    def write(self, ask: Ask, model: str) -> bytes:
-        return encode({**self.body_fields(ask), "model": msgspec.Raw(encode(model))})
+    def write(self, ask: Ask, model: str) -> Body:
+        return object_of({**self.body_fields(ask), "model": msgspec.Raw(encode(model))}, ask.size)
 
     def body_fields(self, ask: Ask) -> Raws:
         """What goes to the provider, but for the model's name."""

@@ -65,7 +65,7 @@ class AwsAccess:
         if frozen is None or (isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed(0)):
             raise NotServed(self._problem)
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers if _is_signed(name)}
-        signed = AWSRequest(method=request.method, url=request.url, data=request.body, headers=headers)
+        signed = AWSRequest(method=request.method, url=request.url, data=bytes(request.body), headers=headers)
         SigV4Auth(frozen, _service(request), region_of(request.deployment)).add_auth(signed)
         request.headers.extend(_added(signed, headers))
 

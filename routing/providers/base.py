@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from routing.dialects.base import Ask, Dialect
+from routing.dialects.pieces import Body
 from routing.snapshot import DeploymentSnapshot
 
 Headers = list[tuple[bytes, bytes]]
@@ -25,7 +26,7 @@ class UpstreamRequest:
     method: str
     url: str
     headers: Headers
-    body: bytes
+    body: Body
     deployment: DeploymentSnapshot
 
 
@@ -56,7 +57,7 @@ class Call:
     model: str
     query: str
     headers: Headers
-    body: bytes
+    body: Body
     own_access: bytes = b""
 
 

@@ -8,6 +8,7 @@ from routing.dialects.converse import CONVERSE
 from routing.dialects.invoke import COUNT_TOKENS, INVOKE, packed
 from routing.dialects.invoke_other import INVOKE_OTHER
 from routing.dialects.native_messages import NATIVE
+from routing.dialects.pieces import Body
 from routing.dialects.responses import RESPONSES
 from routing.providers import bedrock_body as bodies
 from routing.providers import bedrock_models as models
@@ -78,7 +79,7 @@ def _countable(call: Call) -> str:
     return base if models.hides_its_model(call.model) and "." in base else call.model
 
 
-def _body(call: Call) -> bytes:
+def _body(call: Call) -> Body:
     dialect = call.dialect
     generation = models.generation(models.told_model(call.deployment, call.model))
     if dialect is NATIVE:

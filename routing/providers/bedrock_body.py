@@ -48,7 +48,7 @@ _thinking = msgspec.json.Decoder(_Thinking)
 
 def wrapped(call: Call, generation: Generation) -> Raws:
     """The body of an InvokeModel. What the header said of betas stands in it then."""
-    fields = _object.decode(call.body)
+    fields = _object.decode(bytes(call.body))
     version = _version(call)
     if not speaks_bedrock(call):
         fields = fitted(fields, generation)
@@ -64,7 +64,7 @@ def wrapped(call: Call, generation: Generation) -> Raws:
 
 def native(call: Call, generation: Generation) -> Raws:
     """The body for Anthropic's own API on Bedrock; version and betas stand in headers then."""
-    fields = _object.decode(call.body)
+    fields = _object.decode(bytes(call.body))
     if not speaks_bedrock(call):
         fields = fitted(fields, generation)
     betas = known([*_header_betas(call.headers), *betas_in(call.ask)], generation)

@@ -67,7 +67,7 @@ def build(call: Call) -> UpstreamRequest:
     if call.operation in CLAUDE:
         anthropic.add_version(call.headers, call)
         named = dict(call.headers).get(b"anthropic-version", b"")
-        body = versioned(body, call.ask, named.decode("latin-1"))
+        body = versioned(bytes(body), call.ask, named.decode("latin-1"))
     request = UpstreamRequest("POST", address(call), call.headers, body, call.deployment)
     access = call.deployment.access
     if call.own_access and _is_open_to_callers(call.deployment):

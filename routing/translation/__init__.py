@@ -4,6 +4,7 @@ from typing import Protocol
 
 from billing.estimate import input_tokens_guess
 from routing.dialects.base import ARRAY, Ask, Dialect
+from routing.dialects.pieces import Body
 from routing.translation import messages_to_converse
 from routing.translation.converse_answer import BadAnswer, Given
 from routing.translation.converse_parts import Unsayable
@@ -37,7 +38,7 @@ def can_serve(asked: Dialect, spoken: Dialect) -> bool:
     return asked.family == spoken.family or (asked.family, spoken.family) in PAIRS
 
 
-def request(asked: Dialect, spoken: Dialect, ask: Ask, model: str, betas: tuple[str, ...] = ()) -> bytes:
+def request(asked: Dialect, spoken: Dialect, ask: Ask, model: str, betas: tuple[str, ...] = ()) -> Body:
     """The body in the deployment's dialect; raises Unsayable for what cannot be said in it, BadBody for what is
     wrong anywhere. What got lost on the way stands in `ask.lost`."""
     if asked.family == spoken.family:

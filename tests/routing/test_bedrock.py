@@ -68,7 +68,7 @@ def header(request: UpstreamRequest, name: bytes) -> bytes:
 
 
 def sent(request: UpstreamRequest) -> dict[str, object]:
-    return dict(json.loads(request.body))
+    return dict(json.loads(bytes(request.body)))
 
 
 @pytest.mark.parametrize(
@@ -212,8 +212,8 @@ def test_nested_bytes_stay_as_they_came() -> None:
     """R50."""
     body = b'{"model":"claude","max_tokens":9,"messages":[ {"role" : "user","content":"\\u00fc  "} ],"tools":[{"name":"x" }]}'
     call = ask_of(MESSAGES, MESSAGES.read(body), deployment(), "messages", HEADERS)
-    assert b'[ {"role" : "user","content":"\\u00fc  "} ]' in send(deployment(), call).body
-    assert b'[{"name":"x" }]' in call.body
+    assert b'[ {"role" : "user","content":"\\u00fc  "} ]' in bytes(send(deployment(), call).body)
+    assert b'[{"name":"x" }]' in bytes(call.body)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_older_model_gets_neither_effort_nor_deferred_tools() -> None:
 def test_count_is_packed_for_the_foundation_model() -> None:
     request = built(deployment(), {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 9}, operation="count_tokens")
     assert request.url == f"{RUNTIME}/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"
-    inner = json.loads(base64.b64decode(json.loads(request.body)["input"]["invokeModel"]["body"]))
+    inner = json.loads(base64.b64decode(json.loads(bytes(request.body))["input"]["invokeModel"]["body"]))
     assert (inner["anthropic_version"], inner["max_tokens"]) == ("bedrock-2023-05-31", 9)
 
 
@@ -277,7 +277,7 @@ def test_count_without_a_cap_gets_one_above_the_thinking() -> None:
     body = json.dumps({"model": "claude", "messages": [], "thinking": {"budget_tokens": 5000}}).encode()
     to = deployment()
     call = ask_of(MESSAGES, MESSAGES.read(body, counts_only=True), to, "count_tokens", HEADERS)
-    inner = json.loads(base64.b64decode(json.loads(send(to, call).body)["input"]["invokeModel"]["body"]))
+    inner = json.loads(base64.b64decode(json.loads(bytes(send(to, call).body))["input"]["invokeModel"]["body"]))
     assert inner["max_tokens"] > 5000
 
 

@@ -43,7 +43,7 @@ def test_cap_is_lowered_for_everything_that_is_made() -> None:
 
 def test_stream_is_asked_for_its_usage_and_the_chunk_is_taken_out() -> None:
     ask = COMPLETIONS.read(asking(stream=True))
-    assert json.loads(COMPLETIONS.write(ask, "m"))["stream_options"] == {"include_usage": True}
+    assert json.loads(bytes(COMPLETIONS.write(ask, "m")))["stream_options"] == {"include_usage": True}
     assert COMPLETIONS.answer_filter(ask) is not None
 
 

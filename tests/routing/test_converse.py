@@ -53,7 +53,7 @@ def test_body_goes_on_as_it_came() -> None:
 def test_lower_cap_changes_nothing_else() -> None:
     read = CONVERSE.read(ask(inferenceConfig={"temperature": 0.5, "maxTokens": 900}), PATH)
     assert CONVERSE.lower_max_tokens(read, 100)
-    assert json.loads(CONVERSE.write(read, "x"))["inferenceConfig"] == {"temperature": 0.5, "maxTokens": 100}
+    assert json.loads(bytes(CONVERSE.write(read, "x")))["inferenceConfig"] == {"temperature": 0.5, "maxTokens": 100}
     assert read.max_tokens == 100
 
 

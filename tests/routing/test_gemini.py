@@ -70,7 +70,7 @@ def test_name_that_is_there_twice_is_sent_once_as_it_was_read() -> None:
 def test_cap_is_lowered_for_each_candidate() -> None:
     ask = GEMINI.read(b'{"contents":[],"generation_config":{"candidate_count":2,"topP":0.50}}', PATH)
     assert GEMINI.lower_max_tokens(ask, 100)
-    assert json.loads(GEMINI.write(ask, "m"))["generationConfig"] == {"candidateCount": 2, "topP": 0.5, "maxOutputTokens": 50}
+    assert json.loads(bytes(GEMINI.write(ask, "m")))["generationConfig"] == {"candidateCount": 2, "topP": 0.5, "maxOutputTokens": 50}
     assert ask.max_tokens == 100
 
 

@@ -38,7 +38,7 @@ def test_body_goes_on_as_it_came() -> None:
 
 
 def test_wrapping_is_taken_off_for_anthropic_and_put_on_for_bedrock() -> None:
-    sent = MESSAGES.write(INVOKE.read(BODY, PATH), "claude-opus-5-5")
+    sent = bytes(MESSAGES.write(INVOKE.read(BODY, PATH), "claude-opus-5-5"))
     assert json.loads(sent) == {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], "stream": True}
     back = INVOKE.write(MESSAGES.read(sent), "us.anthropic.claude-opus-5-5")
     assert json.loads(back) == {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
@@ -183,7 +183,7 @@ def test_claude_read_as_any_model_still_counts_by_its_own_usage() -> None:
 def test_packed_body_is_read_for_a_count() -> None:
     ask = COUNT_TOKENS.read(packed(BODY), PathAsk("anthropic.claude-opus-5-5", False), counts_only=True)
     assert (ask.model, ask.max_tokens) == ("anthropic.claude-opus-5-5", 0)
-    assert json.loads(MESSAGES.write(ask, "claude-opus-5-5"))["messages"] == [{"role": "user", "content": "x"}]
+    assert json.loads(bytes(MESSAGES.write(ask, "claude-opus-5-5")))["messages"] == [{"role": "user", "content": "x"}]
 
 
 def test_packing_is_what_botos_clients_do() -> None:

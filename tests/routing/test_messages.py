@@ -49,7 +49,7 @@ def test_every_json_value_survives_byte_for_byte(messages: str, name: str, value
 def test_one_model_is_sent_and_it_is_the_checked_one(members: list[tuple[str, str]]) -> None:
     body = "{" + ",".join(f'"{name}":"{value}"' for name, value in members) + ',"messages":[],"max_tokens":1}'
     ask = read(body.encode())
-    sent = json.loads(write(ask, ask.model), object_pairs_hook=list)
+    sent = json.loads(bytes(write(ask, ask.model)), object_pairs_hook=list)
     assert [value for name, value in sent if name == "model"] == [ask.model] == [members[-1][1]]
 
 

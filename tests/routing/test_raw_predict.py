@@ -68,14 +68,20 @@ def test_version_in_a_vertex_clients_body_stands(version: str) -> None:
 
 def test_served_by_anthropic_the_model_is_in_the_body_and_the_wrapping_gone() -> None:
     ask = RAW_PREDICT.read(BODY, STREAM)
-    assert json.loads(MESSAGES.write(ask, "claude-x")) == {"model": "claude-x", "messages": [], "max_tokens": 7, "stream": True, "new": 1.5}
+    assert json.loads(bytes(MESSAGES.write(ask, "claude-x"))) == {
+        "model": "claude-x",
+        "messages": [],
+        "max_tokens": 7,
+        "stream": True,
+        "new": 1.5,
+    }
 
 
 def test_tokens_are_counted_with_the_model_in_the_body() -> None:
     ask = RAW_COUNT.read(b'{"anthropic_version":"2026-10-21","model":"claude-a","messages":[]}', counts_only=True)
     assert (ask.model, ask.max_tokens, ask.is_stream) == ("claude-a", 0, False)
     assert json.loads(RAW_COUNT.write(ask, "claude-b")) == {"model": "claude-b", "anthropic_version": "2026-10-21", "messages": []}
-    assert json.loads(MESSAGES.write(ask, "claude-b")) == {"model": "claude-b", "messages": []}
+    assert json.loads(bytes(MESSAGES.write(ask, "claude-b"))) == {"model": "claude-b", "messages": []}
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"messages":[]}', b'{"Stream":1,"messages":[],"max_tokens":1}', b'{"a":"\xff"}'])
