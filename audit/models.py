@@ -92,15 +92,15 @@ class RequestRecord(models.Model):
     class Meta:
         ordering = ["-received_at", "-id"]
         indexes = [
-            models.Index(fields=["-received_at", "-id"]),
-            models.Index(fields=["team_id", "-received_at"]),
-            models.Index(fields=["key_id", "-received_at"]),
-            models.Index(fields=["user_id", "-received_at"]),
-            models.Index(fields=["session_id", "-received_at"]),
+            models.Index(fields=["received_at", "id"]),
+            models.Index(fields=["team_id", "received_at"]),
+            models.Index(fields=["key_id", "received_at"]),
+            models.Index(fields=["user_id", "received_at"]),
+            models.Index(fields=["session_id", "received_at"]),
             # these hold few rows, so that the many others cost nothing
-            models.Index(fields=["end_user", "-received_at"], condition=~models.Q(end_user=""), name="records_of_end_users"),
-            models.Index(fields=["-received_at"], condition=models.Q(is_unpriced=True), name="records_without_price"),
-            models.Index(fields=["-received_at"], condition=models.Q(is_estimated=True), name="records_estimated"),
+            models.Index(fields=["end_user", "received_at"], condition=~models.Q(end_user=""), name="records_of_end_users"),
+            models.Index(fields=["received_at"], condition=models.Q(is_unpriced=True), name="records_without_price"),
+            models.Index(fields=["received_at"], condition=models.Q(is_estimated=True), name="records_estimated"),
         ]
 
     def __str__(self) -> str:
