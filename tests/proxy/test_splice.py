@@ -36,6 +36,7 @@ ODD_VALUES = [
     '{"model":"claude-other","stream":true,"max_tokens":9}',
     '{"":{"":[null,true,false,""]}}',
     "[" * 200 + "]" * 200,
+    '[ "' + "naïve \\n" * 3000 + '" ]',
 ]
 
 
@@ -53,6 +54,15 @@ def test_messages_system_and_tools_are_not_touched(rig: Rig) -> None:
     send(rig, f'{{"tools":[],"system":[{{"type":"text", "text":"s"}}],"model":"{MODEL}","messages":{inner},"max_tokens":1}}'.encode())
     assert inner.encode() in rig.fake.seen[-1].body
     assert list(json.loads(rig.fake.seen[-1].body)) == ["tools", "system", "model", "messages", "max_tokens"]
+
+
+def test_long_values_between_short_ones_arrive_in_their_order(rig: Rig) -> None:
+    name = alias(rig, model=MODEL)
+    tools = json.dumps([{"name": "t" * 10_000, "input_schema": {}}])
+    messages = json.dumps([{"role": "user", "content": "é" * 10_000}], ensure_ascii=False)
+    members = f'"messages" : {messages} ,"max_tokens":5,"stream":false,"a":1,"tools" :{tools}'
+    assert send(rig, f'{{"model":"{name}",{members}, "messages":{messages}}}'.encode()).status_code == 200
+    assert rig.fake.seen[-1].body == f'{{"model":"{MODEL}",{members}}}'.replace(" : ", ":").replace(" ,", ",").replace(" :", ":").encode()
 
 
 DUPLICATES = [
