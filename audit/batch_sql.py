@@ -8,7 +8,8 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from django.db import connection, models
+import psycopg
+from django.db import connection, models, transaction
 
 # SQLite takes some thousands of values in one statement.
 ROWS_PER_INSERT = 50
@@ -78,18 +79,28 @@ def _insert_new(model: type[models.Model], names: tuple[str, ...], rows: Sequenc
 
 
 def _copy_new(model: type[models.Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]], telling: str) -> set[str]:
-    """By way of a temporary table: values as parameters of an INSERT would cost five times as much as all the rest of a batch."""
+    """Rows are new nearly always: only when one is not, they are sorted out. As values of an INSERT they would cost five times as much."""
     table, columns = connection.ops.quote_name(model._meta.db_table), _columns(model, names)
-    held = connection.ops.quote_name(f"new_{model._meta.db_table}")
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-        select = f"SELECT {columns} FROM"
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {held} ON COMMIT DELETE ROWS AS {select} {table} WITH NO DATA")
-        cursor.execute(f"TRUNCATE {held}")  # what an earlier batch of this transaction left
-        with cursor.copy(f"COPY {held} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.execute(f"INSERT INTO {table} ({columns}) {select} {held} ON CONFLICT DO NOTHING RETURNING {telling}")
-        return {value for (value,) in cursor.fetchall()}
+        try:
+            with transaction.atomic():  # Django's: psycopg's own would commit, were it the first thing that happens
+                _copy(cursor, table, columns, rows)
+        except psycopg.errors.UniqueViolation:
+            held = connection.ops.quote_name(f"new_{model._meta.db_table}")
+            select = f"SELECT {columns} FROM"
+            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {held} ON COMMIT DELETE ROWS AS {select} {table} WITH NO DATA")
+            cursor.execute(f"TRUNCATE {held}")  # what an earlier batch of this transaction left
+            _copy(cursor, held, columns, rows)
+            cursor.execute(f"INSERT INTO {table} ({columns}) {select} {held} ON CONFLICT DO NOTHING RETURNING {telling}")
+            return {value for (value,) in cursor.fetchall()}
+    column = names.index(telling)
+    return {row[column] for row in rows}
+
+
+def _copy(cursor: psycopg.Cursor[Any], table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 @cache

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from audit.batch_sql import ROWS_PER_INSERT
-from audit.models import RequestRecord
+from audit.models import RequestRecord, RollUp
 from audit.requests import AttemptNote, LineNote, RequestSummary
+from billing.bank import Moved
 from billing.journal import Entry, Posting
 from billing.models import Budget, LedgerEntry, Window
 from billing.posting import post, settled, tidied
@@ -103,6 +104,26 @@ def test_attempt_has_one_entry_whatever_is_posted_later(kinds: tuple[str, str]) 
         post([closing("req_1", [amount], [(budget.pk, AT)])], kind)
     assert list(LedgerEntry.objects.values_list("kind", "amount_nano")) == [(kinds[0], 30)]
     assert (Window.objects.get().posted_nano, RequestRecord.objects.get().cost_nano) == (30, 30)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_batch_that_fails_at_its_end_has_written_nothing() -> None:
+    def fail(_: list[Moved]) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        post([closing("req_1", [1]), closing("req_2", [2])], "base", tell=fail)
+    assert (RequestRecord.objects.count(), LedgerEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.services
+def test_of_a_batch_that_is_partly_posted_the_rest_is() -> None:
+    post([closing("req_2", [2])], "base")
+    post([closing(f"req_{number}", [number]) for number in (1, 2, 3, 3)], "base")
+    assert dict(LedgerEntry.objects.values_list("request_id", "amount_nano")) == {"req_1": 1, "req_2": 2, "req_3": 3}
+    assert (RequestRecord.objects.count(), LedgerEntry.objects.count()) == (3, 3)
+    assert sum(RollUp.objects.values_list("calls", flat=True)) == 3
 
 
 def test_call_counts_in_each_of_its_windows_and_calls_share_them() -> None:
