@@ -92,6 +92,7 @@ class RequestRecord(models.Model):
     class Meta:
         ordering = ["-received_at", "-id"]
         indexes = [
+            # forwards, though they are read backwards: new rows then join at the end, where both databases add them fastest
             models.Index(fields=["received_at", "id"]),
             models.Index(fields=["team_id", "received_at"]),
             models.Index(fields=["key_id", "received_at"]),
