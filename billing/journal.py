@@ -1,7 +1,7 @@
 """Append-only local file of attempts: what was opened before a byte went upstream, what was closed when its end was known.
 
-An opening goes straight to the kernel with `write(2)`; closings go with the next one, or when the event loop's turn is over. So a killed
-process loses nothing that it told a provider. A thread syncs to disk every 20 ms, so a power cut loses at most that. Files lie in
+Lines go to the kernel with one `write(2)`: before a request leaves (`commit`), or when the event loop's turn is over. So a killed process
+loses nothing that it told a provider. Every 20 ms they are synced to disk, so a power cut loses at most that. Files lie in
 `journal/<instance>/NNNNNNNN.log`, the folder is flocked by its process; `drain.py` reads them.
 
 A line is `o <attempt id> <json>` with an Opened, `x <attempt id> <tokens>` when its output grant was extended, `f <attempt id>` when it
@@ -9,11 +9,11 @@ ended without a charge, or `c <request id> <json>` with an Entry. An opening and
 when the process dies before the close.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +21,11 @@ from pathlib import Path
 import msgspec
 
 from audit.requests import ReadSummary, RequestSummary
+from billing.disk_sync import Later, disk_sync
 
 logger = logging.getLogger(__name__)
 
 ROTATE_BYTES = 8 * 1024 * 1024
-SYNC_EVERY_S = 0.02
 
 
 class Posting(msgspec.Struct, array_like=True, gc=False):
@@ -92,12 +92,13 @@ def at_once(work: Callable[[], None]) -> None:
 
 
 class Journal:
-    """This process's journal. `open` and `close` are called on the event loop: one encode, at most one write, no wait for the disk.
+    """This process's journal. Used on the event loop: one encode a line, at most one write, no wait for the disk.
 
-    `soon` runs what it is given when the loop's turn is over: the calls that end in one turn are closed by one write.
+    `soon` runs what it is given when the loop's turn is over: what happens in one turn is put on record by one write. `later` runs it after
+    so many seconds.
     """
 
-    def __init__(self, root: Path, soon: Callable[[Callable[[], None]], object] = at_once) -> None:
+    def __init__(self, root: Path, soon: Callable[[Callable[[], None]], object] = at_once, later: Later | None = None) -> None:
         self.folder = root / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = _locked(self.folder / "lock")
@@ -108,23 +109,25 @@ class Journal:
         self._soon = soon
         self._late: list[bytes] = []
         self._is_late_due = False
-        self._full: list[int] = []
-        self._unsynced = threading.Event()
-        self._stopping = False
-        self._syncer = threading.Thread(target=self._sync_forever, name="journal-sync", daemon=True)
-        self._syncer.start()
+        self._sync = disk_sync(self._file, later)
 
     def open(self, attempt_id: str, opened: Opened) -> None:
-        """Raises OSError when the disk does not take it: an attempt that is not on record must not be sent."""
-        self._write(b"o " + attempt_id.encode() + b" " + _encoder.encode(opened) + b"\n")
+        """The attempt is on record once `commit` has returned; it must not be sent before."""
+        self._write_later(b"o " + attempt_id.encode() + b" " + _encoder.encode(opened) + b"\n")
+
+    def commit(self) -> None:
+        """Puts on record whatever is not yet. Raises OSError when the disk does not take it: it is tried again with what comes next."""
+        if self._late:
+            self._write()
 
     def extend(self, attempt_id: str, output_tokens: int) -> None:
-        """The attempt may make this many tokens in all; raises OSError as `open` does."""
+        """The attempt may make this many tokens in all. Raises OSError when the disk does not take it: then it may not."""
         self._write(b"x %b %d\n" % (attempt_id.encode(), output_tokens))
 
-    def flush(self) -> None:
-        """Waits until all that was written is on the disk; for a thread. Raises OSError when it does not get there."""
-        os.fdatasync(self._file)
+    async def flush(self) -> None:
+        """Returns when all that was committed is on the disk. Raises OSError when it does not get there."""
+        descriptor = os.dup(self._file)  # before a thread gets to it, the file may be full, and closed
+        await asyncio.shield(asyncio.to_thread(_sync_and_close, descriptor))
 
     def free(self, attempt_id: str) -> None:
         """The attempt has ended and costs nothing, whatever becomes of its call."""
@@ -143,7 +146,7 @@ class Journal:
     def _write_late(self) -> None:
         self._is_late_due = False
         try:
-            self._write()
+            self.commit()
         except OSError as error:
             waiting = {"errno": error.errno, "lines": len(self._late)}
             logger.error("journal could not be written; it is tried again", extra={"fields": waiting})
@@ -151,10 +154,7 @@ class Journal:
     def stop(self) -> None:
         """Syncs and lets go of the folder; what is not drained yet is adopted by the next process."""
         self._write_late()  # a close that never gets to disk leaves its opening, which is posted as an estimate
-        self._stopping = True
-        self._unsynced.set()
-        self._syncer.join()
-        os.close(self._file)
+        self._sync.stop()
         os.close(self._lock)
 
     def _write(self, line: bytes = b"") -> None:
@@ -178,8 +178,7 @@ class Journal:
         self._late.clear()
         self._is_torn = False
         self._size += len(line)
-        if not self._unsynced.is_set():
-            self._unsynced.set()
+        self._sync.written()
 
     def _forget_late(self, written: int) -> None:
         """Of what is late, so many bytes are in the file."""
@@ -194,29 +193,19 @@ class Journal:
         except OSError as error:
             logger.error("journal could not start a new file", extra={"fields": {"errno": error.errno}})
             return
-        full, self._file = self._file, following
-        self._full.append(full)
+        self._file = following
+        self._sync.follow(following)
 
     def _next_file(self) -> int:
         self._number += 1
         return os.open(self.folder / f"{self._number:08d}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
-    def _sync_forever(self) -> None:
-        while not self._stopping:
-            self._unsynced.wait()
-            time.sleep(SYNC_EVERY_S)
-            self._unsynced.clear()
-            self._sync()
-        self._sync()
 
-    def _sync(self) -> None:
-        try:
-            while self._full:
-                os.fdatasync(self._full[0])  # the event loop adds to the end meanwhile
-                os.close(self._full.pop(0))
-            os.fdatasync(self._file)
-        except OSError as error:
-            logger.error("journal could not be synced to disk", extra={"fields": {"errno": error.errno}})
+def _sync_and_close(descriptor: int) -> None:
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _locked(path: Path) -> int:

@@ -71,12 +71,13 @@ class Gateway:
                 return self._data_plane
             root = settings.TALLYGATE_HOME / "journal"
             await asyncio.to_thread(Drainer(root, None).drain_once)
-            journal = Journal(root, asyncio.get_running_loop().call_soon)
+            loop = asyncio.get_running_loop()
+            journal = Journal(root, loop.call_soon, loop.call_later)
             self._keeper = Keeper(journal.folder.name, settings.TALLYGATE_LEASE_S)
             self._drainer = Drainer(root, journal.folder, self._keeper.posted)
             plane = Plane(
                 journal,
-                Upstream(settings.TALLYGATE_EGRESS_ALLOW),
+                Upstream(journal.commit, settings.TALLYGATE_EGRESS_ALLOW),
                 self._keeper.bank,
                 limits=Limits(in_flight=settings.TALLYGATE_MAX_IN_FLIGHT, body_bytes=int(settings.TALLYGATE_BODY_LIMIT_MB * 1024 * 1024)),
                 trusted_proxies=tuple(ip_network(item, strict=False) for item in settings.TALLYGATE_TRUSTED_PROXIES),

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from audit.requests import AttemptNote
 from proxy import sessions, vital_signs
 from proxy.asgi import Fields, field
-from proxy.errors import CallError, ClientError, NotReady, NotTranslatable, ProviderError, Reset, Stale, TooSlow, Unreachable
+from proxy.errors import CallError, ClientError, NotOnRecord, NotReady, NotTranslatable, ProviderError, Reset, Stale, TooSlow, Unreachable
 from proxy.exchange import Attempt, Exchange
 from proxy.heard import Heard
 from proxy.holding import hold, secure
@@ -173,7 +173,8 @@ async def _try(exchange: Exchange, attempt: Attempt, request: UpstreamRequest, *
         exchange.ping_at = now + exchange.plane.limits.first_words_after_s - exchange.elapsed_ms() / 1000
     try:
         upstream = exchange.plane.upstream if exchange.mocks is None else exchange.mocks.upstream(exchange)
-        response = await upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh)
+        is_recorded = not attempt.is_free
+        response = await upstream.send(request, in_process=attempt.provider.is_in_process, fresh=fresh, is_recorded=is_recorded)
         if response.status < 400:
             vital_signs.answered(attempt, time.monotonic(), (time.perf_counter() - begun) * 1000)
         else:
@@ -232,7 +233,7 @@ def _retry_after_s(heard: Heard, told_s: int | None) -> float | None:
 
 
 def _note_failure(exchange: Exchange, attempt: Attempt, error: CallError) -> None:
-    attempt.was_sent = not isinstance(error, (Unreachable, Stale))
+    attempt.was_sent = not isinstance(error, (Unreachable, Stale, NotOnRecord))
     attempt.lost_sight = isinstance(error, Reset)
     # A connection that the provider had closed while nobody used it says nothing of the provider.
     if isinstance(error, ProviderError) and not isinstance(error, Stale):

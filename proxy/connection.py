@@ -35,6 +35,10 @@ class StaleConnection(ConnectionBroken):
     """Kept open from an earlier call, and gone before a byte of this answer: the provider had hung up and never saw this call."""
 
 
+class NeverSent(ConnectionBroken):
+    """The request could not be put on record, so it was not sent; the provider has no part in it."""
+
+
 class Connection(asyncio.Protocol):
     """At most one call at a time; `is_reusable` says whether another may follow."""
 
@@ -55,14 +59,15 @@ class Connection(asyncio.Protocol):
         self._fault: ConnectionBroken | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def send(self, head: bytes, body: Body) -> None:
-        """Begins a call: hands a whole request to the network, and keeps nothing of it."""
+    def send(self, head: bytes, body: Body, *, is_recorded: bool = False) -> None:
+        """Begins a call: hands a whole request to the network, if need be once it is on record, and keeps nothing of it."""
         self._calls += 1
         self._asked_at = asyncio.get_running_loop().time()
         self.is_reusable = False
         self.headers = []
         self._head_bytes = 0
         self._is_asked, self._has_head, self._is_done = True, False, False
+        self._transport.is_recorded = is_recorded
         self._transport.writelines((head, *parts_of(body)))
 
     async def answered(self) -> None:
@@ -142,6 +147,8 @@ class Connection(asyncio.Protocol):
         self.is_reusable = False
         if self._has_head and not self._is_done and self._ends_with_connection() and exc is None:
             self._is_done = True
+        elif self._transport.is_refused:
+            self._fault = NeverSent("not on record")
         elif self._fault is None:
             was_at_once = asyncio.get_running_loop().time() - self._asked_at < STALE_WITHIN_S
             was_untouched = self._calls > 1 and not self._head_bytes and was_at_once

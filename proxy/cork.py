@@ -3,10 +3,13 @@
 A lone call waits for nothing. uvloop sends each write at once. With many calls under way every single one then wakes the other side,
 which has gone back to sleep while the next call was worked on: of 70 us that the kernel took per call, more than half went into waking
 (docs/decisions/004).
+
+What must be on record before it leaves always waits for the end of the turn: one write of the journal does for all of it.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from routing.dialects.pieces import Piece
@@ -15,10 +18,18 @@ from routing.dialects.pieces import Piece
 MOST_BYTES = 1024 * 1024
 
 
-class Cork:
-    """One event loop's turns, and the transports that hold something back in the present one."""
+def all_is_on_record() -> None:
+    """Where nothing has to be."""
 
-    def __init__(self) -> None:
+
+class Cork:
+    """One event loop's turns, and the transports that hold something back in the present one.
+
+    `commit` puts on record what is not yet, and raises OSError where it cannot.
+    """
+
+    def __init__(self, commit: Callable[[], None] = all_is_on_record) -> None:
+        self._commit = commit
         self._first: CorkedTransport | None = None
         self._holding: deque[CorkedTransport] = deque()
 
@@ -32,6 +43,13 @@ class Cork:
     def hold(self, transport: "CorkedTransport") -> None:
         self._holding.append(transport)
 
+    def is_on_record(self) -> bool:
+        try:
+            self._commit()
+        except OSError:
+            return False
+        return True
+
     def _end_turn(self) -> None:
         self._first = None
         try:
@@ -43,13 +61,18 @@ class Cork:
 
 
 class CorkedTransport:
-    """An asyncio.Transport that holds back what is written until the turn is over. Nothing overtakes it, and no close loses it."""
+    """An asyncio.Transport that holds back what is written until the turn is over. Nothing overtakes it, and no close loses it.
+
+    `is_recorded`: what is written must be on record before it leaves, and always waits, so that a turn makes one record of all its calls.
+    Where that cannot be, nothing leaves, the connection is broken off, and `is_refused` says why.
+    """
 
     def __init__(self, transport: asyncio.Transport, cork: Cork) -> None:
         self._transport = transport
         self._cork = cork
         self._pieces: list[Piece] = []
         self._size = 0
+        self.is_recorded = self.is_refused = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -59,8 +82,8 @@ class CorkedTransport:
 
     def writelines(self, pieces: tuple[Piece, ...]) -> None:
         if not self._pieces:
-            if self._cork.is_first(self):
-                self._transport.writelines(pieces)
+            if self._cork.is_first(self) and not self.is_recorded:
+                self._hand_over(pieces)
                 return
             self._cork.hold(self)
         self._pieces += pieces
@@ -72,6 +95,13 @@ class CorkedTransport:
         """Hands over what was held back; to a connection that is gone it is lost, as any write is."""
         pieces, self._pieces, self._size = self._pieces, [], 0
         if pieces and not self._transport.is_closing():
+            self._hand_over(pieces)
+
+    def _hand_over(self, pieces: Sequence[Piece]) -> None:
+        if self.is_recorded and not self._cork.is_on_record():
+            self.is_refused = True
+            self._transport.abort()
+        else:
             self._transport.writelines(pieces)
 
     def get_write_buffer_size(self) -> int:

@@ -5,6 +5,7 @@
     │   └── NotTranslatable  what this deployment's dialect cannot say; another's may
     ├── GatewayError     our side: no deployment, overloaded, shutting down
     │   ├── NotReady     this deployment cannot be tried; another may
+    │   ├── NotOnRecord  the journal cannot be written: nothing was sent
     │   └── LoopError    the call came from ourselves, more than once
     └── ProviderError    the provider's side, before its answer could be passed on
         ├── Unreachable  no connection: nothing was sent, another attempt is safe
@@ -93,6 +94,10 @@ class NotReady(GatewayError):
         return True
 
 
+class NotOnRecord(GatewayError):
+    pass
+
+
 class LoopError(GatewayError):
     @property
     def client_may_retry(self) -> bool:
@@ -135,6 +140,11 @@ class Stale(Lost):
 
 class TooSlow(ProviderError):
     pass
+
+
+def not_on_record() -> NotOnRecord:
+    text = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."
+    return NotOnRecord(503, "journal_unavailable", text, retry_after_s=10)
 
 
 def of_refusal(refusal: Refusal) -> ClientError:

@@ -23,7 +23,6 @@ from proxy import vital_signs
 from proxy.client import Client
 from proxy.endpoints import Endpoint
 from proxy.errors import CallError, GatewayError
-from proxy.holding import JOURNAL_UNAVAILABLE
 from proxy.meter import Meter
 from proxy.plane import Plane
 from proxy.rates import tokens_of
@@ -189,14 +188,11 @@ class Exchange:
             self.error_source, self.error_code = "client", "client_left"
 
     def open_attempt(self, attempt: Attempt) -> None:
-        """Puts the attempt on record, at its estimated cost, before a byte of it goes upstream."""
+        """Has the attempt put on record, at its estimated cost: `Upstream.send` sees to it that this is done before a byte leaves."""
         self.attempts.append(attempt)
         attempt.is_free = not self.endpoint.is_billed
         if not attempt.is_free:
-            try:
-                self.plane.journal.open(attempt.note.id, opened(self, attempt))
-            except OSError as error:
-                raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
+            self.plane.journal.open(attempt.note.id, opened(self, attempt))
 
     def let_go(self, attempt: Attempt) -> None:
         """The attempt has ended and costs nothing: its money is there for others, and should we die before the call ends, it stays free."""

@@ -26,7 +26,7 @@ from billing.estimate import (
 from billing.holds import Purse
 from billing.money import money, usd
 from billing.standing import sentence
-from proxy.errors import ClientError, GatewayError, NotReady
+from proxy.errors import ClientError, GatewayError, NotReady, not_on_record
 from proxy.meter import BYTES_PER_TOKEN
 from proxy.rates import tokens_of
 from routing.dialects.base import Ask
@@ -91,9 +91,10 @@ def _most_input(exchange: "Exchange", ask: Ask) -> int:
 async def secure(exchange: "Exchange") -> None:
     """A strict budget is kept through a power cut too: the attempt's opening is on the disk before anything is sent."""
     try:
-        await asyncio.to_thread(exchange.plane.journal.flush)
+        exchange.plane.journal.commit()
+        await exchange.plane.journal.flush()
     except OSError as error:
-        raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
+        raise not_on_record() from error
 
 
 def _first_grant(exchange: "Exchange", attempt: "Attempt") -> int:
@@ -185,16 +186,13 @@ def _extend(exchange: "Exchange", attempt: "Attempt", step: int) -> None:
     try:
         exchange.plane.journal.extend(attempt.note.id, attempt.grant + step)
     except OSError as error:
-        raise GatewayError(503, "journal_unavailable", JOURNAL_UNAVAILABLE, retry_after_s=10) from error
+        raise not_on_record() from error
     attempt.grant += step
 
 
 def _outgrown(exchange: "Exchange", attempt: "Attempt") -> ClientError:
     purses = attempt.hold.purses if attempt.hold is not None else []
     return refusal(exchange, min(purses, key=lambda purse: purse.free), 0, is_under_way=True)
-
-
-JOURNAL_UNAVAILABLE = "The call cannot be put on record now, so it is not made. Gateway's side. Ask your administrator to look at its disk."
 
 
 def refusal(exchange: "Exchange", purse: Purse, amount: int, *, is_under_way: bool = False) -> ClientError:

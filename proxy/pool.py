@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import aiohappyeyeballs
 
 from proxy.connection import Connection
-from proxy.cork import Cork
+from proxy.cork import Cork, all_is_on_record
 from routing.egress import checked_address
 
 # Below the four seconds after which the most impatient servers hang up would cost a handshake a call; above it lies the one safe retry.
@@ -80,14 +80,14 @@ def place(url: str, *, is_trusted: bool = False) -> Place:
 class Pool:
     """Connections by origin, the last used first out, so that a quiet time shrinks the pool. `allowed` are private ranges that are open."""
 
-    def __init__(self, allowed: Sequence[str] = (), look_up: LookUp | None = None) -> None:
+    def __init__(self, allowed: Sequence[str] = (), look_up: LookUp | None = None, commit: Callable[[], None] = all_is_on_record) -> None:
         self._allowed = allowed
         self._look_up = look_up or _by_the_system
         self._idle: dict[Origin, list[Connection]] = {}
         self._names: dict[Origin, tuple[float, Sequence[aiohappyeyeballs.AddrInfoType]]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
-        self._cork = Cork()
+        self._cork = Cork(commit)
 
     def take(self, origin: Origin) -> Connection | None:
         """An open connection that nobody uses."""

@@ -4,12 +4,12 @@ URLs go out as they are (re-quoting breaks signatures); no redirects, no proxies
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from proxy.asgi import Fields, lines_of
-from proxy.connection import Connection, ConnectionBroken, ConnectionReset, StaleConnection
-from proxy.errors import AddressRefused, Lost, Reset, Stale, Unreachable
+from proxy.connection import Connection, ConnectionBroken, ConnectionReset, NeverSent, StaleConnection
+from proxy.errors import AddressRefused, CallError, Lost, Reset, Stale, Unreachable, not_on_record
 from proxy.pool import Origin, Pool, place
 from routing.egress import EgressRefused
 from routing.providers import demo
@@ -32,14 +32,23 @@ class Response(Protocol):
 
 
 class Upstream:
-    """Every connection that this process has to providers."""
+    """Every connection that this process has to providers.
 
-    def __init__(self, egress_allow: Sequence[str] = ()) -> None:
-        self._pool = Pool(egress_allow)
+    `commit` puts on record what is not yet, and raises OSError where it cannot.
+    """
 
-    async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
-        """Sends the request and waits for the answer's head; raises ProviderError. `fresh`: not on a connection that was used before."""
+    def __init__(self, commit: Callable[[], None], egress_allow: Sequence[str] = ()) -> None:
+        self._commit = commit
+        self._pool = Pool(egress_allow, commit=commit)
+
+    async def send(self, request: UpstreamRequest, *, in_process: bool, is_recorded: bool, fresh: bool = False) -> Response:
+        """Sends the request and waits for the answer's head; raises ProviderError, or NotOnRecord.
+
+        `is_recorded`: not a byte leaves before the call is on record. `fresh`: not on a connection that was used before.
+        """
         if in_process:
+            if is_recorded:
+                self._put_on_record()
             return await PlayedResponse.start(demo.answer(request.url, bytes(request.body)))
         deployment, provider = request.deployment, request.deployment.provider
         base, _, query = request.url.partition("?")
@@ -51,7 +60,7 @@ class Upstream:
         connection = None if fresh else self._pool.take(target.origin)
         if connection is None:
             connection = await self._connect(target.origin, request)
-        connection.send(head, request.body)
+        connection.send(head, request.body, is_recorded=is_recorded)
         request.body = b""  # not to hold a call's body twice for as long as its provider thinks; another try makes its own request
         try:
             await connection.answered()
@@ -61,6 +70,12 @@ class Upstream:
             connection.close()
             raise
         return HttpResponse(connection, self._pool, target.origin, provider)
+
+    def _put_on_record(self) -> None:
+        try:
+            self._commit()
+        except OSError as error:
+            raise not_on_record() from error
 
     async def _connect(self, origin: Origin, request: UpstreamRequest) -> Connection:
         try:
@@ -90,7 +105,9 @@ def unreachable(provider: str) -> Unreachable:
     return Unreachable(502, "provider_unreachable", text)
 
 
-def of_broken(error: ConnectionBroken, provider: str) -> Lost:
+def of_broken(error: ConnectionBroken, provider: str) -> CallError:
+    if isinstance(error, NeverSent):
+        return not_on_record()
     kind = Stale if isinstance(error, StaleConnection) else Reset if isinstance(error, ConnectionReset) else Lost
     return kind(502, "provider_connection_lost", f"The connection to {provider} broke. Provider's side. Try again.")
 

@@ -14,9 +14,9 @@ from django.db import OperationalError, connection
 from django.db.models import Sum
 
 from audit.models import RequestRecord
+from billing import disk_sync, posting
 from billing import drain as drain_module
 from billing import journal as journal_module
-from billing import posting
 from billing.drain import Drainer
 from billing.journal import Journal
 from billing.models import Budget, LedgerEntry, Window
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(journal_module, "SYNC_EVERY_S", 0)
+    monkeypatch.setattr(disk_sync, "SYNC_EVERY_S", 0)
     return tmp_path
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import journal as journal_module
+from billing import disk_sync
 from billing.drain import Drainer
 from billing.journal import Journal
 from billing.models import Budget, LedgerEntry, Window
@@ -59,7 +59,7 @@ def odd_lines(draw: st.DrawFn) -> bytes:
 @settings(max_examples=100, deadline=None)
 @given(lines=st.lists(odd_lines() | st.binary(max_size=40), max_size=4))
 def test_odd_lines_never_keep_the_others_out(lines: list[bytes]) -> None:
-    synced = mock.patch.object(journal_module, "SYNC_EVERY_S", 0)
+    synced = mock.patch.object(disk_sync, "SYNC_EVERY_S", 0)
     with transaction.atomic(), tempfile.TemporaryDirectory() as folder, synced:
         budget = Budget.objects.create(scope="global", amount_nano=1)
         dead = Journal(Path(folder))

@@ -1,5 +1,6 @@
 """The data plane on a real socket in front of the fake provider, with a snapshot of plain data: no database anywhere."""
 
+import asyncio
 import hashlib
 import threading
 import time
@@ -60,9 +61,10 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.plane = Plane(
-            Journal(self.home / "journal"), Upstream(("127.0.0.0/8",)), Bank(self.treasury), limits=self.limits, is_ready=True
-        )
+        loop = asyncio.get_running_loop()
+        journal = Journal(self.home / "journal", loop.call_soon, loop.call_later)
+        upstream = Upstream(journal.commit, ("127.0.0.0/8",))
+        self.plane = Plane(journal, upstream, Bank(self.treasury), limits=self.limits, is_ready=True)
         self.plane.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -150,3 +150,55 @@ def test_connection_that_fails_keeps_nothing_from_the_others() -> None:
         assert [type(error) for error in heard] == [RuntimeError, RuntimeError]
 
     asyncio.run(turns())
+
+
+class Record:
+    """What must be on record: `asked` how often, and whether it can be."""
+
+    def __init__(self) -> None:
+        self.asked, self.is_full = 0, False
+
+    def commit(self) -> None:
+        self.asked += 1
+        if self.is_full:
+            raise OSError("no space left")
+
+
+def recorded() -> tuple[Record, list[Recorder], list[CorkedTransport]]:
+    """Three connections in a turn; what the first two write has to be on record."""
+    record, plains = Record(), [Recorder() for _ in range(3)]
+    cork = Cork(record.commit)
+    transports = [CorkedTransport(plain, cork) for plain in plains]
+    for transport in transports[:2]:
+        transport.is_recorded = True
+    return record, plains, transports
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_must_be_on_record_leaves_when_it_is(is_first: bool) -> None:
+    async def turns() -> None:
+        record, plains, transports = recorded()
+        if not is_first:
+            transports[2].write(b"free")
+        for transport in transports[:2]:
+            transport.write(b"a")
+        assert (record.asked, [plain.told for plain in plains[:2]]) == (0, [[], []])
+        await asyncio.sleep(0)
+        assert (record.asked, [plain.told for plain in plains[:2]]) == (2, [[b"a"], [b"a"]])
+
+    asyncio.run(turns())
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("size", [1, MOST_BYTES + 1])
+def test_what_cannot_be_put_on_record_does_not_leave_and_the_rest_does(is_first: bool, size: int) -> None:
+    async def turns() -> None:
+        record, plains, transports = recorded()
+        record.is_full = True
+        for transport in transports if is_first else transports[::-1]:
+            transport.write(bytes(size))
+        await asyncio.sleep(0)
+        assert [plain.told for plain in plains] == [["abort"], ["abort"], [bytes(size)]]
+        assert [transport.is_refused for transport in transports] == [True, True, False]
+
+    asyncio.run(turns())

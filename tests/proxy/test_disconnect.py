@@ -220,7 +220,7 @@ class ScriptedUpstream(Upstream):
     def __init__(self, points: Points, *, is_stream: bool) -> None:
         self._points, self._is_stream = points, is_stream
 
-    async def send(self, request: UpstreamRequest, *, in_process: bool, fresh: bool = False) -> Response:
+    async def send(self, request: UpstreamRequest, *, in_process: bool, is_recorded: bool, fresh: bool = False) -> Response:
         await self._points.pass_one()
         pieces = WHOLE if self._is_stream else (b'{"usage":', b'{"output_tokens":12}}')
         return ScriptedResponse(self._points, iter(pieces), "text/event-stream" if self._is_stream else "application/json")

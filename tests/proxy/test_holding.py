@@ -296,14 +296,18 @@ def test_budget_that_clamps_lowers_max_tokens_near_its_end(
 @pytest.mark.parametrize(("mode", "flushes"), [("strict", 1), ("hard", 0)])
 def test_strict_budget_waits_until_the_opening_is_on_disk(rig: Rig, mode: str, flushes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(Journal, "flush", lambda _: seen.append(len(rig.fake.seen)))
+
+    async def flush(_: object) -> None:
+        seen.append(len(rig.fake.seen))
+
+    monkeypatch.setattr(Journal, "flush", flush)
     rig.gateway.budget(budget(10 * MANY, mode))
     assert send(rig).status_code == 200
     assert seen == [0] * flushes
 
 
 def test_opening_that_does_not_get_to_disk_is_not_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: object) -> None:
+    async def full(_: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr(Journal, "flush", full)
