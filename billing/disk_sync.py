@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 SYNC_EVERY_S = 0.02
 LOOK_AGAIN_S = 0.002
+TRY_AGAIN_S = 1.0
 # POSIX's aiocb on 64-bit Linux, of which two fields are ours: the file, and that nobody is to be told. glibc and musl agree on these.
 _BLOCK_BYTES = 512
 _DESCRIPTOR_AT, _NOTIFY_AT, _NOTIFY_NOBODY = 0, 44, 1
@@ -141,23 +142,22 @@ class ByLibrary:
         if not self._is_idle():
             self._later(LOOK_AGAIN_S, self._go_on)
         elif self._full:
-            self._begin(self._full[0])
-            self._later(LOOK_AGAIN_S, self._go_on)
+            self._begin(self._full[0], LOOK_AGAIN_S)
         elif self._is_dirty:
             self._is_dirty = False
-            self._begin(self._file)
-            self._later(SYNC_EVERY_S, self._go_on)
+            self._begin(self._file, SYNC_EVERY_S)
         else:
             self._is_awake = False
 
-    def _begin(self, descriptor: int) -> None:
+    def _begin(self, descriptor: int, following_s: float) -> None:
         struct.pack_into("i", self._block, _DESCRIPTOR_AT, descriptor)
         struct.pack_into("i", self._block, _NOTIFY_AT, _NOTIFY_NOBODY)
         if self._library.aio_fsync(os.O_DSYNC, self._block):
-            self._is_dirty = True
+            self._is_dirty, following_s = True, TRY_AGAIN_S
             _note(OSError(ctypes.get_errno(), "aio_fsync"))
         else:
             self._under_way = descriptor
+        self._later(following_s, self._go_on)
 
     def _is_idle(self) -> bool:
         """Whether nothing is under way any more; a full file is closed then."""

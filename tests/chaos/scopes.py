@@ -9,8 +9,11 @@ CENT = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Key:
+    """`rpm` is its limit on requests a minute, where it has one."""
+
     name: str
     team: str
+    rpm: int | None = None
 
     @property
     def token(self) -> str:

@@ -36,7 +36,8 @@ def seed(upstream: str, cast: Cast) -> None:
     teams = {name: create_team(Team(id=name, name=name, organisation=organisation), actor=SYSTEM) for name in TEAMS}
     ids = {}
     for key in cast.keys:
-        row, _ = issue_key(KeySpec(name=key.name, team=teams[key.team], parallel_limit=1000), actor=SYSTEM, token=key.token)
+        spec = KeySpec(name=key.name, team=teams[key.team], rpm_limit=key.rpm, parallel_limit=1000)
+        row, _ = issue_key(spec, actor=SYSTEM, token=key.token)
         ids[key.name] = row.pk
     for limit in cast.limits:
         _limit(limit, ids.get(limit.name, limit.name))
