@@ -54,7 +54,7 @@ def test_calls_are_on_record_when_they_reach_the_provider(rig: Rig, monkeypatch:
     assert all(known >= number for number, known in enumerate(on_record, 1)), on_record
 
 
-# R85, R92
+# R85 R92
 def test_calls_that_cannot_be_put_on_record_are_not_sent(rig: Rig) -> None:
     rig.gateway.budget(budget(10 * MANY))
     assert many(rig) == [200] * AT_ONCE  # connections to the provider are open
@@ -103,8 +103,8 @@ def test_strict_budget_needs_the_record_before_it_waits_for_the_disk(rig: Rig) -
     assert (len(rig.fake.seen), purse(rig).held) == (0, 0)
 
 
-def test_line_that_waits_for_room_is_written_before_a_call_is_made(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own turn was over before it had a connection: what was not written then is written before it is sent."""
+def test_sending_puts_the_call_on_record_whether_or_not_anything_else_would(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the turn, at which the journal writes of itself, never comes here."""
     journal = plane(rig).journal
     tried: list[Callable[[], None]] = []
     monkeypatch.setattr(journal, "_soon", tried.append)
